@@ -1,0 +1,1 @@
+"""The operator's `distributary` command; it is not deployed."""

@@ -1,0 +1,1 @@
+"""Distributary: multi-region replication of DynamoDB and Aurora by their change streams."""

@@ -1,0 +1,1 @@
+"""DynamoDB: the replica over a table, and the records of its change stream."""

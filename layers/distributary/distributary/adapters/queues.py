@@ -1,0 +1,127 @@
+"""The queues of the program over SQS: inboxes, outbox, parking, and the visibility of what is being worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from distributary.adapters.parcels import parcel_text
+from distributary.adapters.sdk_errors import error_of, translated
+from distributary.domain.errors import InvalidSettings, RetryLater, Unacceptable
+from distributary.domain.parcel import Parcel
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, SendMessageBatchRequestEntryTypeDef
+
+DESTINATION = "destination"
+"""The attribute of an outbox message that names the region it waits for."""
+
+ENTRIES = 10
+"""Messages that one SendMessageBatch may carry."""
+
+REQUEST_BYTES = 1_048_576
+"""Of all messages of one SendMessageBatch, bodies and attributes."""
+
+LONGEST_WAIT = 43_200 - 900
+"""Seconds. SQS counts its limit of 12 hours from the receipt, and a function has the message for up to 15 minutes."""
+
+
+def queue_url(region: str, account: str, name: str, suffix: str = "amazonaws.com") -> str:
+    """The address of a queue. suffix: of the partition's endpoints, such as amazonaws.com.cn."""
+    return f"https://sqs.{region}.{suffix}/{account}/{name}"
+
+
+class SqsInboxes:
+    """`ports.Inboxes` over one queue a region; may be called from several threads.
+
+    client_for: the SDK's client of a region, one that threads may share. urls: the inbox of each region.
+    """
+
+    def __init__(self, client_for: Callable[[str], SQSClient], urls: Mapping[str, str]) -> None:
+        self._client_for = client_for
+        self._urls = urls
+
+    def send(self, region: str, messages: Sequence[str]) -> None:
+        """See `ports.Inboxes`; raises InvalidSettings for a region that has no inbox."""
+        url = self._urls.get(region)
+        if url is None:
+            raise InvalidSettings(f"no inbox is known for region {region!r}, only for {sorted(self._urls)}")
+        with translated(f"finding a client for {region}"):
+            client = self._client_for(region)
+        _send(client, url, messages)
+
+
+class SqsOutbox:
+    """`ports.Outbox` over a queue of this region, each message with its destination as an attribute."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def hold(self, region: str, messages: Sequence[str]) -> None:
+        """See `ports.Outbox`."""
+        _send(self._client, self._url, messages, {DESTINATION: region})
+
+
+class SqsParking:
+    """`ports.Parking` over a queue, one message a parcel (see `parcels`)."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def park(self, parcels: Sequence[Parcel]) -> None:
+        """See `ports.Parking`."""
+        _send(self._client, self._url, [parcel_text(each) for each in parcels])
+
+
+class SqsWaiting:
+    """`ports.Waiting` over the queue that a function consumes."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """See `ports.Waiting`; at most LONGEST_WAIT.
+
+        Raises RetryLater also where the message is no longer in our hands: it comes again by itself.
+        """
+        wait = min(seconds, LONGEST_WAIT)
+        with translated(f"ChangeMessageVisibility of {self._url}"):
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=wait)
+
+
+def _send(client: SQSClient, url: str, bodies: Iterable[str], attributes: Mapping[str, str] | None = None) -> None:
+    """Send messages, batched; raises at the first batch that was not stored whole."""
+    for batch in _batches(bodies, attributes or {}):
+        with translated(f"SendMessageBatch to {url}"):
+            answer = client.send_message_batch(QueueUrl=url, Entries=batch)
+        for failure in answer.get("Failed", []):
+            status = 400 if failure["SenderFault"] else 500
+            error = error_of(failure["Code"], f"{failure.get('Message', '')} (a message for {url})", status)
+            raise RetryLater(str(error)) if isinstance(error, Unacceptable) else error
+
+
+def _batches(
+    bodies: Iterable[str], attributes: Mapping[str, str]
+) -> Iterator[list[SendMessageBatchRequestEntryTypeDef]]:
+    typed: dict[str, MessageAttributeValueTypeDef] = {
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+    }
+    overhead = sum(len(name) + len("String") + len(value) for name, value in attributes.items())
+    batch: list[SendMessageBatchRequestEntryTypeDef] = []
+    size = 0
+    for body in bodies:
+        weight = (len(body) if body.isascii() else len(body.encode())) + overhead
+        if batch and (len(batch) == ENTRIES or size + weight > REQUEST_BYTES):
+            yield batch
+            batch, size = [], 0
+        entry: SendMessageBatchRequestEntryTypeDef = {"Id": str(len(batch)), "MessageBody": body}
+        if typed:
+            entry["MessageAttributes"] = typed
+        batch.append(entry)
+        size += weight
+    if batch:
+        yield batch

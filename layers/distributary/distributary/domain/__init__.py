@@ -1,0 +1,1 @@
+"""The rules of replication: pure values and decisions, without I/O, clock or randomness."""

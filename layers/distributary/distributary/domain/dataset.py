@@ -1,0 +1,93 @@
+"""What is replicated: datasets, their replicas and their policies, as frozen values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+
+from distributary.domain.image import fingerprint
+from distributary.domain.version import MICROSECONDS
+
+
+class Engine(Enum):
+    """The database that holds a dataset."""
+
+    DYNAMODB = "dynamodb"
+
+
+class Policy(Enum):
+    """How two states of one row become one."""
+
+    LAST_WRITER_WINS = "last_writer_wins"
+
+
+class TtlDeletes(Enum):
+    """What becomes of deletions by the database's time to live."""
+
+    REPLICATE = "replicate"
+    IGNORE = "ignore"
+
+
+class KeyType(Enum):
+    """The DynamoDB type of a key attribute."""
+
+    STRING = "S"
+    NUMBER = "N"
+    BINARY = "B"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySchema:
+    """The key attributes of a dataset's table; no sort key where `sort` is none."""
+
+    partition: str = "pk"
+    partition_type: KeyType = KeyType.STRING
+    sort: str | None = None
+    sort_type: KeyType = KeyType.STRING
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSite:
+    """Where a replica lives. account: twelve digits, none for the account of the stack that asks."""
+
+    region: str
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One dataset. max_clock_drift: microseconds that a version may lie in the future."""
+
+    name: str
+    engine: Engine
+    replicas: tuple[ReplicaSite, ...]
+    conflict: Policy = Policy.LAST_WRITER_WINS
+    ttl_deletes: TtlDeletes = TtlDeletes.REPLICATE
+    key: KeySchema = KeySchema()
+    max_clock_drift: int = 60 * MICROSECONDS
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions of all replicas, in the file's order."""
+        return tuple(site.region for site in self.replicas)
+
+    def peers(self, region: str) -> tuple[str, ...]:
+        """The regions of the other replicas."""
+        return tuple(other for other in self.regions if other != region)
+
+    @property
+    def policies(self) -> str:
+        """A digest of everything that decides how states become one; it travels with every message."""
+        return fingerprint(json.dumps({"conflict": self.conflict.value}, sort_keys=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """All of replication.toml."""
+
+    datasets: tuple[Dataset, ...]
+
+    def dataset(self, name: str) -> Dataset | None:
+        """The dataset of that name."""
+        return next((dataset for dataset in self.datasets if dataset.name == name), None)

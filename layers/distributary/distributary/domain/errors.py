@@ -1,0 +1,158 @@
+"""The errors of the program, each of which knows what is to be done about it.
+
+DistributaryError
+├── RetryLater              the world was not ready; the same call may succeed in a while
+│   ├── Throttled           the service asked us to slow down
+│   ├── Unavailable         no answer, a reset, a timeout, or an answer of the 5xx kind
+│   ├── NotSettled          a local write of the row is still in the change stream
+│   └── OutOfTime           the function's deadline is too near to take new work
+├── Unacceptable            this change or record can never be taken; park it whole
+│   ├── MalformedRecord     a stream record without what a change needs
+│   ├── MalformedMessage    an inbox message that is not ours, or not whole
+│   ├── UnknownFormat       a message of a format version that this release does not read
+│   ├── UnknownDataset      a message for a dataset that this replica does not hold
+│   ├── ClockDrift          a version further in the future than max_clock_drift
+│   ├── StaleChange         a change older than tombstones are trusted
+│   ├── ItemTooLarge        the row with its stamp is over the database's limit
+│   └── RejectedByDatabase  the database refuses the row for another permanent reason
+└── Misconfigured           nothing will work until an operator acts; stop and say so
+├── InvalidSettings     replication.toml or the environment is wrong
+├── AccessDenied        the role lacks a permission
+└── MissingResource     a table or queue is not there
+
+MalformedStamp (a ValueError) never leaves the domain: an unreadable stamp counts as none.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+
+class Disposition(Enum):
+    """What to do with the work that met an error."""
+
+    RETRY = "retry"
+    PARK = "park"
+    STOP = "stop"
+
+
+class DistributaryError(Exception):
+    """Root of all errors that the program raises on purpose."""
+
+    disposition: ClassVar[Disposition] = Disposition.RETRY
+    hint: ClassVar[str] = "Look at the log line of this error."
+
+
+class RetryLater(DistributaryError):
+    """The same work may succeed later; nothing is wrong with it."""
+
+    hint = "Nothing to do: the work is retried with growing pauses."
+
+
+class Throttled(RetryLater):
+    """The service asked to slow down."""
+
+    hint = "Retried by itself. If it stays: raise the table's or queue's capacity."
+
+
+class Unavailable(RetryLater):
+    """A service gave no answer, or none that can be used."""
+
+    hint = "Retried by itself. If it stays: look at the health of the service in that region."
+
+
+class NotSettled(RetryLater):
+    """A local write of this row is still in the change stream; it has to be settled first."""
+
+    hint = "Retried shortly. If it stays: is the capture function of this region running?"
+
+
+class OutOfTime(RetryLater):
+    """The function's deadline is too near to take new work."""
+
+    hint = "The rest of the batch is delivered again. If it stays: raise the timeout or lower the batch size."
+
+
+class Unacceptable(DistributaryError):
+    """This change can never be taken as it is; it is parked with its payload."""
+
+    disposition = Disposition.PARK
+    hint = "Read the parked payload, remove the cause and redrive it, or discard it."
+
+
+class MalformedRecord(Unacceptable):
+    """A stream record lacks what a change needs."""
+
+    hint = "Set the stream's view type to NEW_AND_OLD_IMAGES; then run a backfill for the parked keys."
+
+
+class MalformedMessage(Unacceptable):
+    """An inbox message is not ours, or not whole."""
+
+    hint = "Find who sends to the inbox. Only capture and forward functions of the peers may."
+
+
+class UnknownFormat(Unacceptable):
+    """The message has a format version that this release does not read."""
+
+    hint = "Deploy the newer release in this region too, then redrive."
+
+
+class UnknownDataset(Unacceptable):
+    """The message is for a dataset that this replica does not hold."""
+
+    hint = "Deploy the same replication.toml in every region, then redrive."
+
+
+class ClockDrift(Unacceptable):
+    """The version lies further in the future than max_clock_drift."""
+
+    hint = "Repair the clock of the home region; redrive when the version's time has come."
+
+
+class StaleChange(Unacceptable):
+    """The change is older than tombstones are trusted."""
+
+    hint = "Do not redrive: run a backfill from the region that was away."
+
+
+class ItemTooLarge(Unacceptable):
+    """The row, with our stamp, is over the size that the database takes."""
+
+    hint = "Make the item smaller in its home region: the stamp needs about 200 bytes and 70 a region."
+
+
+class RejectedByDatabase(Unacceptable):
+    """The database refuses the row and always will."""
+
+    hint = "Compare the tables' key schemas and the row's types with the parked payload."
+
+
+class Misconfigured(DistributaryError):
+    """Nothing will work until an operator has acted."""
+
+    disposition = Disposition.STOP
+    hint = "Repair the deployment; the work waits."
+
+
+class InvalidSettings(Misconfigured):
+    """replication.toml or the environment of the function is wrong."""
+
+    hint = "Repair the named key and deploy again."
+
+
+class AccessDenied(Misconfigured):
+    """The role of the function lacks a permission."""
+
+    hint = "Compare the role with template.yaml; for attached tables check their resource policies and keys."
+
+
+class MissingResource(Misconfigured):
+    """A table, stream or queue does not exist."""
+
+    hint = "Deploy the stack of this region, or correct the name in its parameters."
+
+
+class MalformedStamp(ValueError):
+    """The text is not a stamp of ours; the row counts as unstamped."""

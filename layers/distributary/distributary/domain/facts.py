@@ -1,0 +1,54 @@
+"""The facts that services return: what became of one batch. Their callers log, count and print them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from distributary.domain.delivery import Failure
+from distributary.domain.errors import DistributaryError
+from distributary.domain.merge import Effect
+from distributary.domain.origin import Origin
+from distributary.domain.parcel import Parcel
+
+
+@dataclass
+class CaptureReport:
+    """The facts of one batch. shipped and held: changes for each peer, in its inbox or in the outbox for it."""
+
+    records: int = 0
+    origins: Counter[Origin] = field(default_factory=Counter)
+    conflicts: int = 0
+    shipped: Counter[str] = field(default_factory=Counter)
+    held: dict[str, DistributaryError] = field(default_factory=dict)
+    parked: list[Parcel] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+@dataclass
+class ApplyReport:
+    """The facts of one batch.
+
+    failed: the messages that come again, by id, with the reason. lags: microseconds from the version's time, one for
+    each change that was written. not_postponed: messages that come again only after the queue's own timeout.
+    """
+
+    messages: int = 0
+    effects: Counter[Effect] = field(default_factory=Counter)
+    conflicts: Counter[str] = field(default_factory=Counter)
+    homes: Counter[str] = field(default_factory=Counter)
+    lags: list[int] = field(default_factory=list)
+    parked: list[Parcel] = field(default_factory=list)
+    failed: dict[str, DistributaryError] = field(default_factory=dict)
+    not_postponed: int = 0
+
+
+@dataclass
+class ForwardReport:
+    """The facts of one batch. sent: messages for each region. failed: those that come again, by id."""
+
+    messages: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
+    parked: list[Parcel] = field(default_factory=list)
+    failed: dict[str, DistributaryError] = field(default_factory=dict)
+    not_postponed: int = 0

@@ -1,0 +1,73 @@
+"""Row images in DynamoDB's typed JSON: what counts as content, and a digest that ignores mere notation."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from decimal import Context as DecimalContext
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+AttributeValue = Mapping[str, Any]
+"""One typed value, such as {"S": "text"} or {"N": "1.5"}; binary values are base64 text, as in stream events."""
+
+Image = Mapping[str, AttributeValue]
+"""A whole row: attribute name to typed value."""
+
+STAMP_ATTRIBUTE = "replication_stamp"
+STATE_ATTRIBUTE = "replication_state"
+OWN_ATTRIBUTES = frozenset({STAMP_ATTRIBUTE, STATE_ATTRIBUTE})
+
+_PRECISE = DecimalContext(prec=64)
+
+
+def content_of(image: Image) -> Image:
+    """The application's part of an image, without the attributes that replication adds."""
+    return {name: value for name, value in image.items() if name not in OWN_ATTRIBUTES}
+
+
+def fingerprint(text: str, size: int = 9) -> str:
+    """A short name for a text: `size` bytes of BLAKE2b as URL-safe base64 (12 characters for 9 bytes)."""
+    return urlsafe_b64encode(blake2b(text.encode(), digest_size=size).digest()).decode().rstrip("=")
+
+
+def digest_of(content: Image) -> str:
+    """A fingerprint of a row's content: equal for equal values, however they were written.
+
+    1, 1.0 and 1e0 are one number, and sets have no order (DynamoDB developer guide, "Data types").
+    """
+    return fingerprint(json.dumps({name: _canonical(content[name]) for name in sorted(content)}, separators=(",", ":")))
+
+
+def same_content(left: Image, right: Image) -> bool:
+    """Whether two contents hold the same values."""
+    return left == right or (left.keys() == right.keys() and digest_of(left) == digest_of(right))
+
+
+def key_text(key: Image) -> str:
+    """A key as canonical text: equal keys give equal texts."""
+    return json.dumps({name: _canonical(key[name]) for name in sorted(key)}, separators=(",", ":"))
+
+
+def _canonical(value: AttributeValue) -> Any:
+    ((kind, inner),) = value.items()
+    match kind:
+        case "N":
+            return {"N": _number(inner)}
+        case "SS" | "BS":
+            return {kind: sorted(inner)}
+        case "NS":
+            return {"NS": sorted(map(_number, inner))}
+        case "M":
+            return {"M": {name: _canonical(inner[name]) for name in sorted(inner)}}
+        case "L":
+            return {"L": [_canonical(element) for element in inner]}
+    return value
+
+
+@lru_cache(maxsize=4096)
+def _number(text: str) -> str:
+    return str(_PRECISE.normalize(Decimal(text)) + 0)

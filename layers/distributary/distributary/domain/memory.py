@@ -1,0 +1,78 @@
+"""What a region durably remembers of the versions it has minted for a row, so that a retry mints the same one.
+
+The memory is this region's entry in the contexts of the current stamp, of the old image's stamp and of the tombstone.
+An entry keeps the sequence number of the record that it was minted for; only the entry of a stamping writer
+names no record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from distributary.domain.change import StreamRecord
+from distributary.domain.origin import Origin
+from distributary.domain.row import State, Tombstone
+from distributary.domain.version import Instant, Version, mint
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """The version of a record's write, none where a later write of this region has overtaken it."""
+
+    version: Version | None
+    minted_before: bool = False
+
+
+OVERTAKEN = Recollection(None)
+
+
+def recollect(record: StreamRecord, origin: Origin, state: State, region: str) -> Recollection:
+    """Recall or mint the version of a local write, from the record and from durable memory alone.
+
+    A stamping writer's own version stands, unless an earlier record of this region has a higher one: then the
+    writer's clock has stepped back, or the stamp is a copy, and the write counts as unstamped.
+    """
+    entries = _entries(record, state, region)
+    for entry in entries:
+        if entry.sequence == record.sequence:
+            return Recollection(Version(*entry, region), minted_before=True)
+    if any(not entry.by_stamping_writer and entry.sequence > record.sequence for entry in entries):
+        return OVERTAKEN
+    earlier = [entry for entry in entries if not entry.by_stamping_writer]
+    stamp = record.new.stamp if record.new else None
+    if origin is Origin.STAMPED and stamp is not None and all(e < stamp.version.instant for e in earlier):
+        version = stamp.version
+    else:
+        version = _mint(record, earlier, state, region)
+    if any(entry.by_stamping_writer and entry > version.instant for entry in entries):
+        return OVERTAKEN
+    return Recollection(version, minted_before=version.instant in entries)
+
+
+def _entries(record: StreamRecord, state: State, region: str) -> list[Instant]:
+    sources = [state.row.context] if state.row else []
+    if state.tombstone:
+        sources.append(state.tombstone.context)
+    if record.old:
+        sources.append(record.old.context)
+    return [entry for entry in (source.of(region) for source in sources) if entry is not None]
+
+
+def _mint(record: StreamRecord, earlier: list[Instant], state: State, region: str) -> Version:
+    above = [Version(*entry, region) for entry in earlier]
+    above += [row.version for row in (record.old, record.new) if row is not None and row.version is not None]
+    tombstone = deleted_before(record, state)
+    if tombstone is not None and tombstone.deletion is not None and tombstone.deletion.region != region:
+        above.append(tombstone.deletion)
+    return mint(record.created_at, record.sequence, region, above=above)
+
+
+def deleted_before(record: StreamRecord, state: State) -> Tombstone | None:
+    """The tombstone that an insert was made on top of: the present one, if it was there first.
+
+    The record's time is floored, so a tombstone that came within the same tick counts as there first.
+    """
+    tombstone = state.tombstone
+    if record.old is not None or tombstone is None or tombstone.deletion is None:
+        return None
+    return tombstone if tombstone.arrived_at <= record.created_at + record.granularity else None

@@ -1,0 +1,167 @@
+"""Inbox messages: many changes of one region as text, and back, with everything checked that comes in.
+
+A message is a JSON object {format, dataset, policies, home, changes}. One whose only change is too large as text is
+deflated (zlib, base64, after the prefix "deflate:"): typed JSON can be several times the size of the item it shows.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from distributary.domain.change import Change
+from distributary.domain.dataset import Dataset
+from distributary.domain.errors import (
+    ItemTooLarge,
+    MalformedMessage,
+    MalformedStamp,
+    UnknownDataset,
+    UnknownFormat,
+)
+from distributary.domain.image import Image
+from distributary.domain.stamp import parse_entry, parse_version, version_text
+from distributary.domain.version import Context
+
+FORMAT = 1
+LIMIT = 900 * 1024
+"""Bytes of one message; the queue takes 1 MiB, and its own attributes count."""
+
+_DEFLATED = "deflate:"
+_INFLATED_LIMIT = 16 * 1024 * 1024
+_SCALARS = {"S": str, "N": str, "B": str, "BOOL": bool, "NULL": bool}
+
+
+def pack(dataset: Dataset, home: str, changes: Iterable[Change]) -> Iterator[str]:
+    """Write changes of one home region as messages, as few as the limit allows, in order."""
+    head = json.dumps({"format": FORMAT, "dataset": dataset.name, "policies": dataset.policies, "home": home})
+    head = head[:-1] + ', "changes": ['
+    batch: list[str] = []
+    size = len(head) + 2
+    for change in changes:
+        text = json.dumps(_document(change), separators=(",", ":"))
+        if batch and size + len(text) + 1 > LIMIT:
+            yield head + ",".join(batch) + "]}"
+            batch, size = [], len(head) + 2
+        batch.append(text)
+        size += len(text) + 1
+        if size > LIMIT and len(batch) == 1:
+            yield _deflate(head + text + "]}")
+            batch, size = [], len(head) + 2
+    if batch:
+        yield head + ",".join(batch) + "]}"
+
+
+def unpack(text: str, dataset: Dataset) -> list[Change]:
+    """Read a message; raises MalformedMessage, UnknownFormat or UnknownDataset, each with what was found."""
+    document = _json(_inflate(text) if text.startswith(_DEFLATED) else text)
+    if not isinstance(document, dict) or "format" not in document:
+        raise MalformedMessage("not an object with a format")
+    if document["format"] != FORMAT:
+        raise UnknownFormat(f"format {document['format']!r}, this release reads {FORMAT}")
+    if document.get("dataset") != dataset.name:
+        raise UnknownDataset(f"dataset {document.get('dataset')!r}, this replica holds {dataset.name!r}")
+    home, changes = document.get("home"), document.get("changes")
+    if home not in dataset.regions:
+        raise MalformedMessage(f"home {home!r} is no replica of the dataset")
+    if not isinstance(changes, list):
+        raise MalformedMessage("changes is not a list")
+    return [_change(each, dataset, home) for each in changes]
+
+
+def _document(change: Change) -> dict[str, Any]:
+    return {
+        "table": change.table,
+        "key": change.key,
+        "image": change.image,
+        "version": version_text(change.version),
+        "context": {region: f"{at.timestamp:x}.{at.sequence:x}" for region, at in change.context.entries.items()},
+        "source": change.source,
+        "captured_at": change.captured_at,
+    }
+
+
+def _change(document: Any, dataset: Dataset, home: str) -> Change:
+    try:
+        version = parse_version(document["version"])
+        context = Context(dict(parse_entry(f"{region}={at}") for region, at in document["context"].items()))
+        change = Change(
+            dataset=dataset.name,
+            table=_text(document["table"]),
+            key=_image(document["key"]),
+            image=None if document["image"] is None else _image(document["image"]),
+            version=version,
+            context=context,
+            home=home,
+            source=_text(document["source"]),
+            captured_at=int(document["captured_at"]),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise MalformedMessage(f"a change lacks or garbles {error}") from error
+    _check(change, dataset)
+    return change
+
+
+def _check(change: Change, dataset: Dataset) -> None:
+    names = {dataset.key.partition} | ({dataset.key.sort} if dataset.key.sort else set())
+    if change.key.keys() != names:
+        raise MalformedMessage("the key is not the dataset's")
+    if change.image is not None and any(change.image.get(name) != value for name, value in change.key.items()):
+        raise MalformedMessage("the image is not the key's")
+    if change.version.region not in dataset.regions or not change.context.covers(change.version):
+        raise MalformedMessage("the version is no replica's, or its context does not cover it")
+
+
+def _image(document: Any) -> Image:
+    for name, value in document.items():
+        if not isinstance(name, str) or not _is_value(value):
+            raise MalformedStamp("an attribute value")
+    checked: Image = document
+    return checked
+
+
+def _is_value(value: Any) -> bool:
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    ((kind, inner),) = value.items()
+    if kind in _SCALARS:
+        return isinstance(inner, _SCALARS[kind])
+    if kind == "M":
+        return isinstance(inner, Mapping) and all(isinstance(n, str) and _is_value(v) for n, v in inner.items())
+    if kind == "L":
+        return isinstance(inner, list) and all(map(_is_value, inner))
+    return kind in ("SS", "NS", "BS") and isinstance(inner, list) and all(isinstance(each, str) for each in inner)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise MalformedMessage(f"{value!r} is not a text")
+    return value
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessage("not JSON") from error
+
+
+def _deflate(text: str) -> str:
+    deflated = _DEFLATED + b64encode(zlib.compress(text.encode())).decode()
+    if len(deflated) > LIMIT:
+        raise ItemTooLarge(f"a change of {len(deflated)} bytes fits no message")
+    return deflated
+
+
+def _inflate(text: str) -> str:
+    try:
+        inflater = zlib.decompressobj()
+        inflated = inflater.decompress(b64decode(text[len(_DEFLATED) :], validate=True), _INFLATED_LIMIT)
+        if inflater.unconsumed_tail:
+            raise MalformedMessage("inflates beyond all bounds")
+        return inflated.decode()
+    except (Base64Error, zlib.error, UnicodeDecodeError) as error:
+        raise MalformedMessage("not deflated as it says") from error

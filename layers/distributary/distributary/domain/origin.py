@@ -1,0 +1,84 @@
+"""Tells whether a stream record is the echo of our own write or an application's, and which kind.
+
+An application knows nothing of stamps: an update keeps the old one, a put drops it, a put of a row that was read
+earlier brings back a stale one. So a stamp alone proves nothing. What proves a write of ours is its link: it names the
+stamp that the write replaced, which is in the record's old image. An insert replaces nothing: its link is made for
+this region, and it is an echo unless a row with the very same stamp was deleted here before, as when an application
+puts back what it has deleted.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from distributary.domain.change import StreamRecord
+from distributary.domain.image import same_content
+from distributary.domain.row import Row, Tombstone
+from distributary.domain.stamp import UNKNOWN, Writer, is_link_of_insert, link_to
+
+
+class Origin(Enum):
+    """Whose write a stream record shows."""
+
+    ECHO = "echo"
+    STAMPED = "stamped"
+    UNSTAMPED = "unstamped"
+    DELETED = "deleted"
+    EXPIRED = "expired"
+
+    @property
+    def local(self) -> bool:
+        """Whether an application, or the time to live, made the write here."""
+        return self is not Origin.ECHO
+
+
+def needs_tombstone(record: StreamRecord, region: str) -> bool:
+    """Whether `origin_of` has to know the tombstone to tell an echo from a local write."""
+    if record.new is None:
+        return record.old is not None and record.old.marked and not record.old.as_stamped
+    return record.old is None and _may_be_our_insert(record.new, region)
+
+
+def origin_of(record: StreamRecord, region: str, tombstone: Tombstone | None) -> Origin:
+    """Classify a record of this region; its rows must be `trusting` already."""
+    old, new = record.old, record.new
+    if new is None:
+        if old is not None and old.marked and (old.as_stamped or _removed_by_us(old, tombstone)):
+            return Origin.ECHO
+        return Origin.EXPIRED if record.expired else Origin.DELETED
+    if _echo(old, new, region, tombstone):
+        return Origin.ECHO
+    return Origin.STAMPED if _stamped_here(old, new, region) else Origin.UNSTAMPED
+
+
+def _removed_by_us(old: Row, tombstone: Tombstone | None) -> bool:
+    """Whether our deletion took a row that an application had added an attribute to, unseen by our condition."""
+    return tombstone is not None and tombstone.removing is not None and tombstone.removing == old.version
+
+
+def _echo(old: Row | None, new: Row, region: str, tombstone: Tombstone | None) -> bool:
+    if old is None:
+        put_back = tombstone is not None and tombstone.removed == link_to(new.image, region)
+        return _may_be_our_insert(new, region) and not put_back
+    stamp, changed = new.stamp, not same_content(old.content, new.content)
+    if stamp is None or stamp.writer is Writer.APPLICATION:
+        return False
+    if stamp.link != link_to(old.image, region, content_changes=changed):
+        return False
+    if old.version is not None and stamp.version < old.version:
+        return False
+    return new.as_stamped or not changed
+
+
+def _may_be_our_insert(new: Row, region: str) -> bool:
+    stamp = new.stamp
+    ours = stamp is not None and stamp.writer is Writer.REPLICATION and is_link_of_insert(stamp.link, region)
+    return ours and new.as_stamped
+
+
+def _stamped_here(old: Row | None, new: Row, region: str) -> bool:
+    stamp = new.stamp
+    if stamp is None or stamp.writer is not Writer.APPLICATION or stamp.version.region != region:
+        return False
+    newer = old is None or old.version is None or stamp.version > old.version
+    return newer and (stamp.digest == UNKNOWN or new.as_stamped)

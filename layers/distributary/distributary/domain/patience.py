@@ -1,0 +1,21 @@
+"""How long a message waits before it comes again, so that a long outage ends in no dead letter.
+
+Standard queues count receives, up to 1,000 before a message is a dead letter. With pauses that grow to half an hour, a
+target may be down for ten days and a message has still come fewer than 500 times.
+"""
+
+from __future__ import annotations
+
+from distributary.domain.errors import DistributaryError, NotSettled, OutOfTime
+
+LONGEST_PAUSE = 1800
+LONGEST_UNSETTLED_PAUSE = 30
+
+
+def pause_before(error: DistributaryError, receive_count: int) -> int:
+    """Seconds until a message that met the error is to come again: doubling, up to a limit that fits the error."""
+    if isinstance(error, OutOfTime):
+        return 0
+    longest = LONGEST_UNSETTLED_PAUSE if isinstance(error, NotSettled) else LONGEST_PAUSE
+    doublings = min(max(receive_count, 1) - 1, 20)
+    return int(min(longest, 2**doublings))

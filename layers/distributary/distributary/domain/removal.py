@@ -1,0 +1,51 @@
+"""Removes a row that a tombstone is newer than, in an order that lets racing functions see each other.
+
+The tombstone is written first. Then the row is marked, the tombstone notes that we remove the row under that mark, and
+the row is deleted on condition of the mark. Whoever writes a row looks at the tombstone afterwards (`look_again`), so
+of two functions that race, one always sees the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from distributary.domain.place import Place
+from distributary.domain.row import Row, State, Tombstone
+from distributary.domain.stamp import Stamp, Writer, link_to, stamped
+from distributary.domain.steps import Decision, Look, LookBack, Remember, Write
+from distributary.domain.version import Context, Version
+
+ATTEMPTS = 25
+"""How often one decision looks again before it leaves the row to a later delivery."""
+
+
+def remove(row: Row, deletion: Version, context: Context, place: Place) -> Decision[bool]:
+    """Mark the row, note the removal, delete it. False: the row was written meanwhile, look again."""
+    marked = row
+    if not (row.marked and row.version == deletion and row.as_stamped):
+        seen = row.context.merge(context).including(deletion)
+        mark = Stamp(deletion, seen, Writer.REPLICATION_DELETES, row.digest, link_to(row.image, place.region))
+        marked = Row(stamped(row.content, mark))
+        if not (yield Write(row, marked.image)):
+            return False
+    for _ in range(ATTEMPTS):
+        tombstone: Tombstone | None = yield LookBack()
+        noted = replace(tombstone or Tombstone(deletion, context, place.now), removing=deletion)
+        if noted == tombstone or (yield Remember(tombstone, noted)):
+            yield Write(marked, None)
+            return True
+    return False
+
+
+def look_again(version: Version, place: Place) -> Decision[None]:
+    """After a row of that version was written: remove it if a newer tombstone is there."""
+    for _ in range(ATTEMPTS):
+        tombstone: Tombstone | None = yield LookBack()
+        if tombstone is None or tombstone.deletion is None or tombstone.deletion <= version:
+            return
+        state: State = yield Look()
+        row = state.trusting(place.latest).row
+        if row is None or not row.settled or row.version != version:
+            return
+        if (yield from remove(row, tombstone.deletion, tombstone.context, place)):
+            return

@@ -1,0 +1,127 @@
+"""A replica's view of one key: the row with its stamp, and the tombstone that outlives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from distributary.domain.errors import MalformedStamp
+from distributary.domain.image import Image, content_of, digest_of
+from distributary.domain.stamp import UNKNOWN, Stamp, parse_entry, parse_version, stamp_of, version_text
+from distributary.domain.version import NOTHING_SEEN, Context, Version
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it was read. Its image may carry a stamp, a stale one, or none.
+
+    trusted: False where the stamp lies too far in the future to be ours; the row then counts as unstamped.
+    """
+
+    image: Image
+    trusted: bool = True
+
+    @cached_property
+    def stamp(self) -> Stamp | None:
+        """The stamp, none where missing, unreadable or not trusted."""
+        return stamp_of(self.image) if self.trusted else None
+
+    @cached_property
+    def content(self) -> Image:
+        """The application's attributes."""
+        return content_of(self.image)
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the content as it is now."""
+        return digest_of(self.content)
+
+    @cached_property
+    def as_stamped(self) -> bool:
+        """Whether the content is what the stamp says."""
+        return self.stamp is not None and self.stamp.digest == self.digest
+
+    def trusting(self, latest: int) -> Row:
+        """This row, without trust in a stamp whose timestamp is after `latest` (microseconds)."""
+        if self.stamp is not None and self.stamp.version.timestamp > latest:
+            return Row(self.image, trusted=False)
+        return self
+
+    @property
+    def marked(self) -> bool:
+        """Whether replication has announced the row's deletion in it."""
+        return self.stamp is not None and self.stamp.deletion_mark
+
+    @property
+    def settled(self) -> bool:
+        """Whether no local write of the row waits in the change stream, as far as the row can tell."""
+        return self.as_stamped and not self.marked
+
+    @property
+    def version(self) -> Version | None:
+        """The version in the stamp."""
+        return self.stamp.version if self.stamp else None
+
+    @property
+    def context(self) -> Context:
+        """The context in the stamp."""
+        return self.stamp.context if self.stamp else NOTHING_SEEN
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is remembered of a key apart from its row: its deletion, and versions that the row no longer shows.
+
+    deletion: the newest deletion, none where only versions are remembered. arrived_at: local time in microseconds
+    at which that deletion was noted. removing: the mark under which replication removes the row. removed: link
+    of the stamp that the row carried when its last local deletion was captured.
+    """
+
+    deletion: Version | None = None
+    context: Context = NOTHING_SEEN
+    arrived_at: int = 0
+    removing: Version | None = None
+    removed: str = UNKNOWN
+
+    def covers(self, version: Version) -> bool:
+        """Whether a state of that version stays deleted."""
+        return self.deletion is not None and self.deletion >= version
+
+    def document(self) -> dict[str, Any]:
+        """The tombstone as JSON values; `tombstone_from` reads them."""
+        return {
+            "deletion": version_text(self.deletion) if self.deletion else None,
+            "context": {r: f"{i.timestamp:x}.{i.sequence:x}" for r, i in sorted(self.context.entries.items())},
+            "arrived_at": self.arrived_at,
+            "removing": version_text(self.removing) if self.removing else None,
+            "removed": self.removed,
+        }
+
+
+def tombstone_from(document: Mapping[str, Any]) -> Tombstone:
+    """Read what `Tombstone.document` wrote; raises MalformedStamp for anything else."""
+    try:
+        deletion, removing = document["deletion"], document["removing"]
+        return Tombstone(
+            parse_version(deletion) if deletion else None,
+            Context(dict(parse_entry(f"{region}={instant}") for region, instant in document["context"].items())),
+            int(document["arrived_at"]),
+            parse_version(removing) if removing else None,
+            str(document["removed"]),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise MalformedStamp(str(document)[:80]) from error
+
+
+@dataclass(frozen=True)
+class State:
+    """What a replica holds under one key."""
+
+    row: Row | None = None
+    tombstone: Tombstone | None = None
+
+    def trusting(self, latest: int) -> State:
+        """This state, without trust in a stamp whose timestamp is after `latest` (microseconds)."""
+        return self if self.row is None else State(self.row.trusting(latest), self.tombstone)

@@ -1,0 +1,231 @@
+"""Settles a local write: gives it its version and makes the home row show it, so that the next compare can tell.
+
+This is the decision behind the capture service. Every branch reads the row as it is now, which may no longer be the one
+of the record: the application, another region's change or a twin of this function may have written since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from distributary.domain.change import Change, StreamRecord
+from distributary.domain.conflict import judge
+from distributary.domain.errors import NotSettled
+from distributary.domain.image import Image, same_content
+from distributary.domain.memory import deleted_before, recollect
+from distributary.domain.merge import buried
+from distributary.domain.origin import Origin, needs_tombstone, origin_of
+from distributary.domain.place import Place
+from distributary.domain.removal import ATTEMPTS, look_again, remove
+from distributary.domain.row import Row, State, Tombstone
+from distributary.domain.stamp import UNKNOWN, Stamp, Writer, link_of_insert, link_to, stamped
+from distributary.domain.steps import Decision, Look, LookBack, Remember, Write
+from distributary.domain.version import NOTHING_SEEN, Context, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a record was, and the change to ship; none for an echo or a write that a later one has overtaken."""
+
+    origin: Origin
+    change: Change | None = None
+    conflict: bool = False
+
+
+@dataclass(frozen=True)
+class LocalWrite:
+    """A local write with its version: what is to be shipped, and the images that show it in the home row."""
+
+    record: StreamRecord
+    version: Version
+    context: Context
+    place: Place
+
+    @cached_property
+    def row(self) -> Row:
+        """The row as the application wrote it."""
+        if self.record.new is None:
+            raise NotSettled("a deletion has no row")
+        return self.record.new
+
+    def change(self) -> Change:
+        """The change for the peers."""
+        place, record = self.place, self.record
+        image = record.new.content if record.new is not None else None
+        source = str(record.sequence)
+        return Change(
+            place.dataset, place.table, record.key, image, self.version, self.context, place.region, source, place.now
+        )
+
+    def over(self, present: Row) -> Image:
+        """The application's content, stamped to replace a row of ours."""
+        link = link_to(present.image, self.place.region, content_changes=True)
+        return self._image(self.row.content, self.row.digest, present, link)
+
+    def restamping(self, present: Row) -> Image:
+        """The present content, which is the application's, with its stamp."""
+        return self._image(present.content, self.row.digest, present, self._link(present))
+
+    def put_back(self, tombstone: Tombstone) -> Image:
+        """The application's content, after a deletion of ours that is older took the row."""
+        context = self.context.merge(tombstone.context)
+        link = link_of_insert(self.place.region, self.place.unique)
+        stamp = Stamp(self.version, context, Writer.REPLICATION, self.row.digest, link)
+        return stamped(self.row.content, stamp)
+
+    def noted_in(self, present: Row) -> Image:
+        """The present row, whose stamp stays but for its context, which now covers this write too."""
+        version, digest = present.version or self.version, present.digest
+        return self._image(present.content, digest, present, self._link(present), version)
+
+    def advancing(self, present: Row) -> Image:
+        """The present row, which the application has written again: the stamp moves on, yet does not match."""
+        ahead = present.stamp is not None and present.stamp.version > self.version
+        version = present.stamp.version if present.stamp is not None and ahead else self.version
+        digest = present.stamp.digest if present.stamp is not None and ahead else self.row.digest
+        return self._image(present.content, digest, present, self._link(present), version)
+
+    def _link(self, present: Row) -> str:
+        return link_to(present.image, self.place.region)
+
+    def _image(self, content: Image, digest: str, present: Row, link: str, version: Version | None = None) -> Image:
+        context = present.context.merge(self.context)
+        return stamped(content, Stamp(version or self.version, context, Writer.REPLICATION, digest, link))
+
+
+def settle(record: StreamRecord, place: Place, *, ignore_expired: bool = False) -> Decision[Settled]:
+    """Classify a record and settle the home row; raises NotSettled when the row would not hold still.
+
+    ignore_expired: deletions by the time to live stay in their region.
+    """
+    latest = record.created_at + record.granularity + place.max_clock_drift
+    old = record.old.trusting(latest) if record.old else None
+    new = record.new.trusting(latest) if record.new else None
+    record = replace(record, old=old, new=new)
+    tombstone: Tombstone | None = None
+    if needs_tombstone(record, place.region):
+        tombstone = yield LookBack()
+    origin = origin_of(record, place.region, tombstone)
+    if origin is Origin.ECHO:
+        if record.old is None and new is not None and new.version is not None:
+            yield from look_again(new.version, place)
+        return Settled(origin)
+    if origin is Origin.EXPIRED and ignore_expired:
+        return Settled(origin)
+    if new is None:
+        return (yield from _settle_deletion(record, origin, place))
+    return (yield from _settle_put(record, new, origin, place))
+
+
+def _settle_put(record: StreamRecord, new: Row, origin: Origin, place: Place) -> Decision[Settled]:
+    tombstone: Tombstone | None = None
+    if record.old is None or record.old.stamp is None:
+        tombstone = yield LookBack()
+    state = State(new, tombstone)  # most rows still are as in the record, so a conditional write saves the read
+    local = _local(record, origin, state, place)
+    done = local is not None and (yield from _presume(local, new, origin))
+    for _ in range(ATTEMPTS):
+        if done and local is not None:
+            yield from look_again(local.version, place)
+            return Settled(origin, local.change(), _conflict(local, state.row))
+        read: State = yield Look()
+        state = read.trusting(place.latest)
+        local = _local(record, origin, state, place)
+        if local is None:
+            return Settled(origin)
+        done = yield from _show(local, state)
+    raise NotSettled("the row was written again and again while it was to be settled")
+
+
+def _presume(local: LocalWrite, new: Row, origin: Origin) -> Decision[bool]:
+    """Settle the row unseen, if it still is as in the record and needs no more than its stamp."""
+    if origin is Origin.STAMPED:  # its version is checked against what the row remembers, so the row must be read
+        return False
+    if new.marked or (new.version is not None and new.version >= local.version):
+        return False
+    won: bool = yield Write(new, local.restamping(new))
+    return won
+
+
+def _show(local: LocalWrite, state: State) -> Decision[bool]:
+    """Make the home row show the write or what has superseded it; False: it was written meanwhile, look again."""
+    row = state.row
+    if row is None:
+        return (yield from _show_absent(local, state.tombstone))
+    newer = row.version is not None and row.version >= local.version
+    if row.marked and newer and row.version is not None:
+        if not (yield from _note(local, state.tombstone)):
+            return False
+        return (yield from remove(row, row.version, row.context, local.place))
+    if row.settled and newer:
+        won = row.context.covers(local.version) or (yield Write(row, local.noted_in(row)))
+    elif same_content(row.content, local.row.content) and not row.marked:
+        won = newer or (yield Write(row, local.restamping(row)))
+    elif _written_by_us(row):
+        won = yield Write(row, local.over(row))
+    else:
+        won = yield Write(row, local.advancing(row))
+    return bool(won)
+
+
+def _written_by_us(row: Row) -> bool:
+    """Whether the content is one that we put there, so that no record of the application will tell of it."""
+    return row.marked or (row.settled and row.stamp is not None and row.stamp.writer is Writer.REPLICATION)
+
+
+def _show_absent(local: LocalWrite, tombstone: Tombstone | None) -> Decision[bool]:
+    if not (yield from _note(local, tombstone)):
+        return False
+    removed_by_us = tombstone is not None and tombstone.removing is not None and tombstone.deletion is not None
+    if tombstone is not None and removed_by_us and not tombstone.covers(local.version):
+        won: bool = yield Write(None, local.put_back(tombstone))
+        return won
+    return True
+
+
+def _note(local: LocalWrite, tombstone: Tombstone | None) -> Decision[bool]:
+    known = tombstone or Tombstone()
+    noted = replace(known, context=known.context.including(local.version))
+    if noted == tombstone:
+        return True
+    won: bool = yield Remember(tombstone, noted)
+    return won
+
+
+def _settle_deletion(record: StreamRecord, origin: Origin, place: Place) -> Decision[Settled]:
+    removed = link_to(record.old.image, place.region) if record.old else UNKNOWN
+    for _ in range(ATTEMPTS):
+        read: State = yield Look()
+        local = _local(record, origin, read.trusting(place.latest), place)
+        if local is None:
+            return Settled(origin)
+        noted = replace(buried(read.tombstone, local.change(), place), removed=removed)
+        if noted != read.tombstone:
+            if not (yield Remember(read.tombstone, noted)):
+                continue
+            read = yield Look()
+        row = read.trusting(place.latest).row
+        if row is None or row.version is None or row.version > local.version or not _written_by_us(row):
+            return Settled(origin, local.change())
+        yield from remove(row, local.version, local.context, place)
+    raise NotSettled("the row was written again and again while it was to be deleted")
+
+
+def _local(record: StreamRecord, origin: Origin, state: State, place: Place) -> LocalWrite | None:
+    version = recollect(record, origin, state, place.region).version
+    if version is None:
+        return None
+    context = record.old.context if record.old else NOTHING_SEEN
+    if record.new is not None:
+        context = context.merge(record.new.context)
+    beneath = deleted_before(record, state)
+    if beneath is not None:
+        context = context.merge(beneath.context)
+    return LocalWrite(record, version, context.including(version), place)
+
+
+def _conflict(local: LocalWrite, present: Row | None) -> bool:
+    if present is None or present.version is None:
+        return False
+    return judge(local.version, local.context, present.version, present.context).conflict

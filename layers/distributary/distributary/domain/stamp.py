@@ -1,0 +1,168 @@
+"""The stamp: version, writer, digest, link and context of a row as one text that a database can compare.
+
+Grammar (ASCII; byte order of stamps is version order, in SQL with COLLATE "C"):
+
+    stamp    = version " " writer " " digest " " link " " context
+    version  = timestamp "." sequence "." region        16 decimal digits, 34 hexadecimal digits, a region's name
+    writer   = "a" | "r" | "x"                          see Writer
+    digest   = fingerprint of the content | "-"         "-": the writer could not know the whole content
+    link     = fingerprint of the replaced stamp, or a unique text and its region's check for an insert | "-"
+    context  = entry *("," entry)                       sorted by region
+    entry    = region "=" timestamp "." sequence        hexadecimal, unpadded
+
+A space is lower than every character of a region's name, so a region that is the beginning of another sorts first.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from distributary.domain.errors import MalformedStamp
+from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, digest_of, fingerprint
+from distributary.domain.version import (
+    SEQUENCE_DIGITS,
+    STAMPING_SEQUENCE,
+    TIMESTAMP_DIGITS,
+    Context,
+    Instant,
+    Version,
+)
+
+UNKNOWN = "-"
+_REGION = re.compile(r"[a-z0-9-]{1,64}")
+_FINGERPRINT = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_LIMIT_SEQUENCE = STAMPING_SEQUENCE << 1
+
+
+class Writer(Enum):
+    """Who wrote a stamp, and to what end."""
+
+    APPLICATION = "a"
+    REPLICATION = "r"
+    REPLICATION_DELETES = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a row knows of its own state. The context always includes the version itself."""
+
+    version: Version
+    context: Context
+    writer: Writer
+    digest: str = UNKNOWN
+    link: str = UNKNOWN
+
+    @property
+    def deletion_mark(self) -> bool:
+        """Whether replication is about to delete the row at this version."""
+        return self.writer is Writer.REPLICATION_DELETES
+
+    def text(self) -> str:
+        """The stamp as it stands in the row."""
+        entries = ",".join(
+            f"{region}={instant.timestamp:x}.{instant.sequence:x}"
+            for region, instant in sorted(self.context.entries.items())
+        )
+        return f"{version_text(self.version)} {self.writer.value} {self.digest} {self.link} {entries}"
+
+
+def version_text(version: Version) -> str:
+    """A version as fixed-width text whose byte order is the order of versions."""
+    timestamp, sequence, region = version
+    return f"{timestamp:0{TIMESTAMP_DIGITS}d}.{sequence:0{SEQUENCE_DIGITS}x}.{region}"
+
+
+def parse_version(text: str) -> Version:
+    """Read a version; raises MalformedStamp unless `version_text` could have written it."""
+    parts = text.split(".")
+    if len(parts) != 3 or len(parts[0]) != TIMESTAMP_DIGITS or len(parts[1]) != SEQUENCE_DIGITS:
+        raise MalformedStamp(text[:80])
+    return Version(_number(parts[0], 10), _number(parts[1], 16), _region(parts[2]))
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Stamp:
+    """Read a stamp; raises MalformedStamp unless `Stamp.text` could have written it."""
+    parts = text.split(" ")
+    if len(parts) != 5:
+        raise MalformedStamp(text[:80])
+    version = parse_version(parts[0])
+    try:
+        writer = Writer(parts[1])
+    except ValueError:
+        raise MalformedStamp(text[:80]) from None
+    if not all(_FINGERPRINT.fullmatch(part) for part in parts[2:4]):
+        raise MalformedStamp(text[:80])
+    context = Context(dict(parse_entry(entry) for entry in parts[4].split(",")))
+    stamp = Stamp(version, context, writer, parts[2], parts[3])
+    if not context.covers(version) or stamp.text() != text:
+        raise MalformedStamp(text[:80])
+    return stamp
+
+
+def stamp_of(image: Image) -> Stamp | None:
+    """The stamp that an image carries; none where it is missing or unreadable."""
+    value = image.get(STAMP_ATTRIBUTE)
+    text = value.get("S") if value else None
+    if not isinstance(text, str):
+        return None
+    try:
+        return parse(text)
+    except MalformedStamp:
+        return None
+
+
+def stamped(content: Image, stamp: Stamp) -> Image:
+    """The content with the stamp as its attribute."""
+    return {**content, STAMP_ATTRIBUTE: {"S": stamp.text()}}
+
+
+def link_to(image: Image, region: str, *, content_changes: bool = False) -> str:
+    """The link of a stamp that replaces this image's in a region, readable or not.
+
+    A row without a stamp is named by its content where that is replaced, so that a stamp which an application copied
+    onto it does not fit; where the content stays there is nothing to be told, and an attribute that was added unseen
+    must not matter.
+    """
+    value = image.get(STAMP_ATTRIBUTE)
+    if value is not None:
+        return fingerprint(f"{region} {sorted(value.items())}", size=6)
+    return fingerprint(f"{region} {digest_of(content_of(image))}", size=6) if content_changes else UNKNOWN
+
+
+def link_of_insert(region: str, unique: str) -> str:
+    """The link of a stamp that replication inserts in a region. It fits no other: copies do not pass there."""
+    return unique + fingerprint(f"{region} {unique}", size=3)
+
+
+def is_link_of_insert(link: str, region: str) -> bool:
+    """Whether the link was made by `link_of_insert` for that region."""
+    return link == link_of_insert(region, link[:-4])
+
+
+def parse_entry(text: str) -> tuple[str, Instant]:
+    """Read one entry of a context; raises MalformedStamp."""
+    region, equals, instant = text.partition("=")
+    timestamp, point, sequence = instant.partition(".")
+    if not (equals and point):
+        raise MalformedStamp(text[:80])
+    return _region(region), Instant(_number(timestamp, 16), _number(sequence, 16))
+
+
+def _number(text: str, base: int) -> int:
+    try:
+        number = int(text, base)
+    except ValueError:
+        raise MalformedStamp(text[:80]) from None
+    if not 0 <= number < _LIMIT_SEQUENCE:
+        raise MalformedStamp(text[:80])
+    return number
+
+
+def _region(text: str) -> str:
+    if not _REGION.fullmatch(text):
+        raise MalformedStamp(text[:80])
+    return text

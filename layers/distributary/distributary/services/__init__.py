@@ -1,0 +1,1 @@
+"""Use cases over ports; they return facts and leave logging and counting to their callers."""

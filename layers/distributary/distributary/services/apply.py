@@ -1,0 +1,206 @@
+"""Apply: changes in the inbox of this region are merged into the local rows.
+
+A message is done when each of its changes has been merged or parked. One that has to wait comes again later, whole: a
+merge is a comparison of versions, so changes that come again do no harm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from distributary.domain.change import TRUSTED_AGE, Change
+from distributary.domain.dataset import Dataset
+from distributary.domain.delivery import Received
+from distributary.domain.errors import (
+    ClockDrift,
+    DistributaryError,
+    Misconfigured,
+    NotSettled,
+    OutOfTime,
+    RetryLater,
+    StaleChange,
+    Unacceptable,
+)
+from distributary.domain.facts import ApplyReport
+from distributary.domain.merge import Effect, Merged, merge
+from distributary.domain.message import pack, unpack
+from distributary.domain.parcel import parcel
+from distributary.domain.patience import pause_before
+from distributary.domain.place import Place
+from distributary.domain.version import MICROSECONDS
+from distributary.ports import Parking, Replica, Waiting
+from distributary.services.rounds import run
+
+CHUNK = 400
+"""Changes between two looks at the deadline."""
+
+RESERVE = 10_000
+"""Milliseconds that must be left to take a chunk."""
+
+UNSETTLED_TRUST = 15 * 60 * MICROSECONDS
+"""How long a change waits for a local write to be captured before it takes the row's stamp as it is."""
+
+SHORT_PAUSES = (0.05, 0.1, 0.2)
+"""Seconds between tries, within one call, to merge into a row that is not settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A change of the message at index `message`."""
+
+    message: int
+    change: Change
+
+
+@dataclass(frozen=True)
+class Apply:
+    """The apply service of one replica. clock: microseconds. unique: a fresh text each call. sleep: seconds."""
+
+    dataset: Dataset
+    table: str
+    region: str
+    replica: Replica
+    parking: Parking
+    waiting: Waiting
+    clock: Callable[[], int]
+    unique: Callable[[], str]
+    sleep: Callable[[float], None]
+
+    def run(self, messages: Sequence[Received], remaining: Callable[[], int]) -> ApplyReport:
+        """Work off a batch. remaining: milliseconds until the function's deadline."""
+        report = ApplyReport(messages=len(messages))
+        troubles: dict[int, DistributaryError] = {}
+        tasks = self._open(messages, troubles, report)
+        for start in range(0, len(tasks), CHUNK):
+            chunk = tasks[start : start + CHUNK]
+            if remaining() < RESERVE:
+                self._blame(chunk, OutOfTime(f"{remaining()} ms left"), troubles)
+            else:
+                self._take(chunk, messages, troubles, report)
+        self._postpone(messages, troubles, report)
+        return report
+
+    def _open(
+        self, messages: Sequence[Received], troubles: dict[int, DistributaryError], report: ApplyReport
+    ) -> list[_Task]:
+        """All changes of all messages that can be taken, newest first, so that older states cost no write."""
+        tasks: list[_Task] = []
+        for at, message in enumerate(messages):
+            try:
+                tasks += [_Task(at, change) for change in unpack(message.body, self.dataset)]
+            except Unacceptable as error:
+                self._park(at, error, message.body, troubles, report)
+        return sorted(tasks, key=lambda task: task.change.version, reverse=True)
+
+    def _take(
+        self,
+        chunk: Sequence[_Task],
+        messages: Sequence[Received],
+        troubles: dict[int, DistributaryError],
+        report: ApplyReport,
+    ) -> None:
+        pending = [task for task in chunk if self._may_enter(task, troubles, report)]
+        for pause in (*SHORT_PAUSES, None):
+            unsettled: list[_Task] = []
+            for wave in _waves(pending):
+                for task, result in zip(wave, self._merge(wave, messages), strict=True):
+                    if isinstance(result, NotSettled) and pause is not None:
+                        unsettled.append(task)
+                    else:
+                        self._conclude(task, result, troubles, report)
+            if not unsettled or pause is None:
+                break
+            self.sleep(pause)
+            pending = unsettled
+
+    def _may_enter(self, task: _Task, troubles: dict[int, DistributaryError], report: ApplyReport) -> bool:
+        now, change = self.clock(), task.change
+        if change.version.timestamp > now + self.dataset.max_clock_drift:
+            ahead = (change.version.timestamp - now) // MICROSECONDS
+            self._park_change(task, ClockDrift(f"the version is {ahead} s ahead of this region"), troubles, report)
+        elif change.captured_at < now - TRUSTED_AGE:
+            days = (now - change.captured_at) // (86_400 * MICROSECONDS)
+            self._park_change(task, StaleChange(f"captured {days} days ago"), troubles, report)
+        else:
+            return True
+        return False
+
+    def _merge(self, wave: Sequence[_Task], messages: Sequence[Received]) -> list[Merged | DistributaryError]:
+        now, drift = self.clock(), self.dataset.max_clock_drift
+        decisions = []
+        for task in wave:
+            place = Place(self.dataset.name, self.table, self.region, now, drift, self.unique())
+            impatient = now - messages[task.message].first_received_at > UNSETTLED_TRUST
+            decisions.append((task.change.key, merge(task.change, place, take_unsettled=impatient)))
+        return run(self.replica, decisions)
+
+    def _conclude(
+        self,
+        task: _Task,
+        result: Merged | DistributaryError,
+        troubles: dict[int, DistributaryError],
+        report: ApplyReport,
+    ) -> None:
+        if isinstance(result, Unacceptable):
+            self._park_change(task, result, troubles, report)
+        elif isinstance(result, DistributaryError):
+            self._blame([task], result, troubles)
+        else:
+            change = task.change
+            report.effects[result.effect] += 1
+            report.homes[change.home] += 1
+            report.conflicts[change.home] += result.conflict
+            if result.effect in (Effect.INSERTED, Effect.REPLACED, Effect.DELETED):
+                report.lags.append(max(0, self.clock() - change.version.timestamp))
+
+    def _park_change(
+        self, task: _Task, error: Unacceptable, troubles: dict[int, DistributaryError], report: ApplyReport
+    ) -> None:
+        (payload,) = pack(self.dataset, task.change.home, [task.change])
+        self._park(task.message, error, payload, troubles, report)
+
+    def _park(
+        self,
+        message: int,
+        error: Unacceptable,
+        payload: str,
+        troubles: dict[int, DistributaryError],
+        report: ApplyReport,
+    ) -> None:
+        parked = parcel(self.dataset.name, error, payload, redrivable=True, parked_at=self.clock())
+        try:
+            self.parking.park([parked])
+        except (RetryLater, Misconfigured) as trouble:
+            troubles.setdefault(message, trouble)
+        else:
+            report.parked.append(parked)
+
+    @staticmethod
+    def _blame(tasks: Sequence[_Task], error: DistributaryError, troubles: dict[int, DistributaryError]) -> None:
+        for task in tasks:
+            troubles.setdefault(task.message, error)
+
+    def _postpone(
+        self, messages: Sequence[Received], troubles: dict[int, DistributaryError], report: ApplyReport
+    ) -> None:
+        for at, error in troubles.items():
+            report.failed[messages[at].id] = error
+            try:
+                self.waiting.postpone(messages[at].receipt, pause_before(error, messages[at].receive_count))
+            except (RetryLater, Misconfigured):
+                report.not_postponed += 1  # it comes again all the same, after the queue's own visibility timeout
+
+
+def _waves(tasks: Sequence[_Task]) -> list[list[_Task]]:
+    """Tasks of different rows side by side, those of one row in their order."""
+    waves: list[list[_Task]] = []
+    seen: Counter[str] = Counter()
+    for task in tasks:
+        turn = seen[task.change.row]
+        seen[task.change.row] += 1
+        if turn == len(waves):
+            waves.append([])
+        waves[turn].append(task)
+    return waves

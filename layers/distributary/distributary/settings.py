@@ -1,0 +1,216 @@
+"""Reads replication.toml and a function's environment into frozen dataclasses, once, and refuses every mistake.
+
+Run as a command it checks a file: `python -m distributary.settings replication.toml`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from distributary.domain.dataset import (
+    Dataset,
+    Engine,
+    KeySchema,
+    KeyType,
+    Policy,
+    ReplicaSite,
+    Replication,
+    TtlDeletes,
+)
+from distributary.domain.errors import InvalidSettings
+from distributary.domain.version import MICROSECONDS
+
+FILE = "replication.toml"
+"""The build puts it on the import path, in a layer of its own."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_ACCOUNT = re.compile(r"\d{12}")
+_DATASET_KEYS = frozenset({"engine", "replicas", "conflict", "ttl_deletes", "key", "max_clock_drift"})
+_KEY_KEYS = frozenset({"partition", "partition_type", "sort", "sort_type"})
+
+E = TypeVar("E", bound=Enum)
+
+
+class _File:
+    """Where a value stands, for error messages that name file, key and remedy."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def refuse(self, key: str, wrong: str, remedy: str) -> InvalidSettings:
+        return InvalidSettings(f"{self.path}: {key}: {wrong}; {remedy}")
+
+    def table(self, value: Any, key: str, allowed: frozenset[str] | None = None) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            raise self.refuse(key, "is not a table", f"write [{key}] with its keys below")
+        unknown = sorted(value.keys() - allowed) if allowed is not None else []
+        if allowed is not None and unknown:
+            raise self.refuse(f"{key}.{unknown[0]}", "is unknown", f"use one of {', '.join(sorted(allowed))}")
+        return value
+
+    def choice(self, kind: type[E], value: Any, key: str) -> E:
+        names = [str(member.value) for member in kind]
+        if value not in names:
+            raise self.refuse(key, f"{value!r} is unknown", f"use one of {', '.join(names)}")
+        return kind(value)
+
+    def text(self, value: Any, key: str) -> str:
+        if not isinstance(value, str) or not 0 < len(value) < 256:
+            raise self.refuse(key, f"{value!r} is no name", "write a text of 1 to 255 characters")
+        return value
+
+
+def load(path: Path) -> Replication:
+    """Read the file; raises InvalidSettings with file, key and remedy for the first mistake found."""
+    file = _File(path)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise file.refuse("file", "does not exist", "write one; README.md shows an example") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise file.refuse("file", f"is not TOML ({error})", "correct the line") from error
+    file.table(document, "file", frozenset({"datasets"}))
+    datasets = file.table(document.get("datasets", {}), "datasets")
+    if not datasets:
+        raise file.refuse("datasets", "is empty", "write a [datasets.NAME] table")
+    return Replication(tuple(_dataset(file, name, value) for name, value in datasets.items()))
+
+
+def _dataset(file: _File, name: str, value: Any) -> Dataset:
+    here = f"datasets.{name}"
+    if not _NAME.fullmatch(name):
+        raise file.refuse(here, "is no dataset name", "use up to 30 lower-case letters, digits and hyphens")
+    if isinstance(value, dict) and "attributes" in value:
+        raise file.refuse(f"{here}.attributes", "holds policies for attributes, which this release does not have",
+                          "remove the table")  # fmt: skip
+    table = file.table(value, here, _DATASET_KEYS)
+    for required in ("engine", "replicas"):
+        if required not in table:
+            raise file.refuse(f"{here}.{required}", "is missing", "add it")
+    return Dataset(
+        name=name,
+        engine=file.choice(Engine, table["engine"], f"{here}.engine"),
+        replicas=_replicas(file, table["replicas"], f"{here}.replicas"),
+        conflict=file.choice(Policy, table.get("conflict", "last_writer_wins"), f"{here}.conflict"),
+        ttl_deletes=file.choice(TtlDeletes, table.get("ttl_deletes", "replicate"), f"{here}.ttl_deletes"),
+        key=_key(file, table.get("key", {}), f"{here}.key"),
+        max_clock_drift=_seconds(file, table.get("max_clock_drift", 60), f"{here}.max_clock_drift"),
+    )
+
+
+def _replicas(file: _File, value: Any, here: str) -> tuple[ReplicaSite, ...]:
+    if not isinstance(value, list) or len(value) < 2:
+        raise file.refuse(here, "names fewer than two regions", 'list them, as in ["us-east-1", "eu-west-1"]')
+    sites = tuple(_site(file, each, here) for each in value)
+    for site in sites:
+        if sum(other.region == site.region for other in sites) > 1:
+            raise file.refuse(here, f"names {site.region} twice", "keep one; a region holds one replica")
+    return sites
+
+
+def _site(file: _File, value: Any, here: str) -> ReplicaSite:
+    known = frozenset({"region", "account"})
+    table = {"region": value} if isinstance(value, str) else file.table(value, here, known)
+    region, account = table.get("region"), table.get("account")
+    if not isinstance(region, str) or not _REGION.fullmatch(region):
+        raise file.refuse(here, f"{region!r} is no region", "use a name such as eu-west-1")
+    if account is not None and not (isinstance(account, str) and _ACCOUNT.fullmatch(account)):
+        raise file.refuse(here, f"{account!r} is no account", "write its twelve digits in quotes")
+    return ReplicaSite(region, account)
+
+
+def _key(file: _File, value: Any, here: str) -> KeySchema:
+    table = file.table(value, here, _KEY_KEYS)
+    if "sort_type" in table and "sort" not in table:
+        raise file.refuse(f"{here}.sort_type", "stands without sort", "add sort or remove it")
+    partition = file.text(table.get("partition", "pk"), f"{here}.partition")
+    sort = file.text(table["sort"], f"{here}.sort") if "sort" in table else None
+    if sort == partition:
+        raise file.refuse(f"{here}.sort", "is the partition key", "name another attribute")
+    return KeySchema(
+        partition,
+        file.choice(KeyType, table.get("partition_type", "S"), f"{here}.partition_type"),
+        sort,
+        file.choice(KeyType, table.get("sort_type", "S"), f"{here}.sort_type"),
+    )
+
+
+def _seconds(file: _File, value: Any, here: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 3600:
+        raise file.refuse(here, f"{value!r} is no drift", "write seconds, more than 0 and at most 3600")
+    return int(value * MICROSECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSettings:
+    """What a function is told by its environment; a name is empty where the function has no use for it."""
+
+    dataset: Dataset
+    region: str
+    account: str
+    url_suffix: str
+    table: str
+    tombstones: str
+    inbox_name: str
+    inbox_url: str
+    outbox_url: str
+    parked_url: str
+    raise_stream_failures: bool
+
+
+def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSettings:
+    """Read the environment and the bundled replication.toml; raises InvalidSettings with the name that is wrong."""
+    path = Path(environment.get("REPLICATION_FILE") or _bundled())
+    name = _variable(environment, "DATASET")
+    dataset = load(path).dataset(name)
+    if dataset is None:
+        raise InvalidSettings(f"environment: DATASET: {path} has no dataset {name!r}; build with the file that has it")
+    region = _variable(environment, "AWS_REGION")
+    if region not in dataset.regions:
+        raise InvalidSettings(f"{path}: datasets.{name}.replicas: lacks {region}; add it or deploy elsewhere")
+    failures = environment.get("STREAM_FAILURES", "report")
+    if failures not in ("report", "raise"):
+        raise InvalidSettings(f"environment: STREAM_FAILURES: {failures!r} is unknown; use report or raise")
+    return FunctionSettings(
+        dataset=dataset,
+        region=region,
+        account=environment.get("ACCOUNT_ID", ""),
+        url_suffix=environment.get("URL_SUFFIX", "amazonaws.com"),
+        table=environment.get("TABLE_NAME", ""),
+        tombstones=environment.get("TOMBSTONES_TABLE", ""),
+        inbox_name=environment.get("INBOX_NAME", ""),
+        inbox_url=environment.get("INBOX_URL", ""),
+        outbox_url=environment.get("OUTBOX_URL", ""),
+        parked_url=environment.get("PARKED_URL", ""),
+        raise_stream_failures=failures == "raise",
+    )
+
+
+def _bundled() -> Path:
+    for folder in sys.path:
+        if (path := Path(folder, FILE)).is_file():
+            return path
+    raise InvalidSettings(f"{FILE}: is not on the import path; build with `sam build`, which puts it there")
+
+
+def _variable(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name)
+    if not value:
+        raise InvalidSettings(f"environment: {name}: is not set; deploy with template.yaml")
+    return value
+
+
+if __name__ == "__main__":
+    try:
+        load(Path(sys.argv[1]))
+    except InvalidSettings as mistake:
+        sys.exit(str(mistake))

@@ -1,0 +1,117 @@
+"""The only place that builds clients and adapters and hands them to services; once for each container."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.session import get_session
+
+from distributary.adapters.breaker import BreakingInboxes
+from distributary.adapters.dynamodb.replica import DynamoReplica
+from distributary.adapters.queues import SqsInboxes, SqsOutbox, SqsParking, SqsWaiting, queue_url
+from distributary.ports import Inboxes
+from distributary.services.apply import Apply
+from distributary.services.capture import Capture
+from distributary.services.forward import Forward
+from distributary.settings import FunctionSettings, function_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+_DATABASE = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
+_QUEUE = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
+"""A peer that hangs costs one batch 8 s before its changes go to the outbox; then the breaker spares the next."""
+
+
+@cache
+def settings() -> FunctionSettings:
+    """What this function was told; raises InvalidSettings at cold start."""
+    return function_settings()
+
+
+@cache
+def capture() -> Capture:
+    """The capture service of this replica."""
+    told = settings()
+    spread = ThreadPoolExecutor(max_workers=max(1, len(told.dataset.replicas) - 1)).map
+    return Capture(
+        dataset=told.dataset,
+        table=told.table,
+        region=told.region,
+        replica=_replica(told),
+        inboxes=BreakingInboxes(_inboxes(told)),
+        outbox=SqsOutbox(_sqs(told.region), told.outbox_url),
+        parking=SqsParking(_sqs(told.region), told.parked_url),
+        clock=clock,
+        unique=unique,
+        spread=spread,
+    )
+
+
+@cache
+def apply() -> Apply:
+    """The apply service of this replica."""
+    told = settings()
+    return Apply(
+        dataset=told.dataset,
+        table=told.table,
+        region=told.region,
+        replica=_replica(told),
+        parking=SqsParking(_sqs(told.region), told.parked_url),
+        waiting=SqsWaiting(_sqs(told.region), told.inbox_url),
+        clock=clock,
+        unique=unique,
+        sleep=time.sleep,
+    )
+
+
+@cache
+def forward() -> Forward:
+    """The forward service of this replica."""
+    told = settings()
+    return Forward(
+        dataset=told.dataset,
+        inboxes=_inboxes(told),
+        parking=SqsParking(_sqs(told.region), told.parked_url),
+        waiting=SqsWaiting(_sqs(told.region), told.outbox_url),
+        clock=clock,
+    )
+
+
+def clock() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def unique() -> str:
+    """Twelve characters that were never drawn before."""
+    return secrets.token_urlsafe(9)
+
+
+def _replica(told: FunctionSettings) -> DynamoReplica:
+    client: DynamoDBClient = _client("dynamodb", told.region, _DATABASE)
+    return DynamoReplica(client, table=told.table, tombstones=told.tombstones, now=clock)
+
+
+def _inboxes(told: FunctionSettings) -> Inboxes:
+    urls = {
+        site.region: queue_url(site.region, site.account or told.account, told.inbox_name, told.url_suffix)
+        for site in told.dataset.replicas
+    }
+    return SqsInboxes(_sqs, urls)
+
+
+@cache
+def _sqs(region: str) -> SQSClient:
+    client: SQSClient = _client("sqs", region, _QUEUE)
+    return client
+
+
+def _client(service: str, region: str, config: Config) -> Any:
+    return get_session().create_client(service, region_name=region, config=config)

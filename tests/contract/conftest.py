@@ -1,0 +1,56 @@
+"""Engines for the contract suites: each test process starts its own, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.contract.engines import (
+    dynamodb_client,
+    dynamodb_local,
+    ministack,
+    or_skip,
+)
+from tests.contract.places import DynamoPlace, MemoryPlace, Place, new_place
+
+
+@pytest.fixture(scope="session")
+def ministack_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with or_skip(ministack(tmp_path_factory.mktemp("ministack"))) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with or_skip(dynamodb_local(tmp_path_factory.mktemp("dynamodb"))) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Callable[[str], DynamoPlace]:
+    """The tables of an engine, made when first asked for."""
+    places: dict[str, DynamoPlace] = {}
+
+    def place(name: str) -> DynamoPlace:
+        if name not in places:
+            places[name] = new_place(dynamodb_client(request.getfixturevalue(f"{name}_endpoint")), name)
+        return places[name]
+
+    return place
+
+
+# One test process has all tests of an engine, so that each engine is started once.
+ENGINES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("ministack", "dynamodb_local")]
+
+
+@pytest.fixture(params=["memory", *ENGINES])
+def place(request: pytest.FixtureRequest, engine: Callable[[str], DynamoPlace]) -> Place:
+    """A replica of every kind."""
+    return MemoryPlace() if request.param == "memory" else engine(request.param)
+
+
+@pytest.fixture(params=ENGINES)
+def dynamo(request: pytest.FixtureRequest, engine: Callable[[str], DynamoPlace]) -> DynamoPlace:
+    """A replica over an engine that speaks DynamoDB's protocol."""
+    return engine(request.param)

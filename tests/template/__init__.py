@@ -1,0 +1,1 @@
+"""Rules on the stack: what is deployed is what the design promises."""
