@@ -15,8 +15,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from distributary.domain.dataset import KeyType
 from local import deployment, emulator, world
 from local.children import Children
+from local.demo import play
 from local.replicas import Replica, read_replicas
 from local.world import PROJECT, LocalWorldError, World
 
@@ -56,6 +58,36 @@ def status() -> None:
     """Show what runs; exit status 1 when nothing does."""
     with _told_plainly():
         _show(world.running())
+
+
+@app.command()
+def demo(
+    replication: ReplicationFile = PROJECT / "replication.toml",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the world running.")] = False,
+) -> None:
+    """Write in every region at once, cut one off, let it back, and compare; exit status 1 if they differ."""
+    with _told_plainly(), world.exclusive():
+        known = world.recorded()
+        was_running = known is not None and known.process() is not None
+        started = bring_up(replication.resolve())
+        dataset = _demonstrable(replication.resolve())
+        try:
+            comparison = play(started, dataset.dataset, dataset.key.partition, Console())
+        finally:
+            if not (keep or was_running):
+                emulator.stop(started)
+                world.forget()
+    for key, views in comparison.differences.items():
+        sys.stdout.write(f"{key}: " + "; ".join(f"{region} has {view}" for region, view in views.items()) + "\n")
+    sys.stdout.write(comparison.sentence() + "\n")
+    raise typer.Exit(1 if comparison.differences else 0)
+
+
+def _demonstrable(replication: Path) -> Replica:
+    for replica in read_replicas(replication):
+        if replica.key.sort is None and replica.key.partition_type is KeyType.STRING:
+            return replica
+    raise LocalWorldError(f"{replication}: the demonstration needs a dataset whose key is one string")
 
 
 def bring_up(replication: Path) -> World:

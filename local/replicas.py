@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distributary import settings
-from distributary.domain.dataset import Engine, KeySchema
+from distributary.domain.dataset import KeySchema
 from distributary.domain.errors import InvalidSettings
-
 from local.world import LocalWorldError
 
 
@@ -41,7 +40,7 @@ class Replica:
 
 
 def read_replicas(file: Path) -> list[Replica]:
-    """Every DynamoDB replica of `file`.
+    """Every replica of `file`.
 
     Raises:
         LocalWorldError: when the file has a mistake, or names accounts that are not there locally.
@@ -50,11 +49,12 @@ def read_replicas(file: Path) -> list[Replica]:
         replication = settings.load(file)
     except InvalidSettings as error:
         raise LocalWorldError(str(error)) from error
-    datasets = [dataset for dataset in replication.datasets if dataset.engine is Engine.DYNAMODB]
-    for dataset in datasets:
+    for dataset in replication.datasets:
         if any(site.account is not None for site in dataset.replicas):
             raise LocalWorldError(
                 f"{file}: datasets.{dataset.name}.replicas: the local world has one account; "
                 "leave `account` out, or use a file of your own with: make up REPLICATION=FILE"
             )
-    return [Replica(dataset.name, site.region, dataset.key) for dataset in datasets for site in dataset.replicas]
+    return [
+        Replica(dataset.name, site.region, dataset.key) for dataset in replication.datasets for site in dataset.replicas
+    ]

@@ -1,6 +1,7 @@
 """The record of a running local world, kept in a file so that every command finds it again."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import psutil
 
 PROJECT = Path(__file__).resolve().parent.parent
-STATE_FOLDER = PROJECT / ".local"
+STATE_FOLDER = Path(os.environ.get("DISTRIBUTARY_LOCAL", PROJECT / ".local"))
 STATE_FILE = STATE_FOLDER / "world.json"
 
 
@@ -19,7 +20,7 @@ class LocalWorldError(Exception):
     """Something the user can put right; the message says what and how."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class World:
     """Where the emulator listens, who may call it, and what runs in it.
 
@@ -102,7 +103,7 @@ def exclusive() -> Iterator[None]:
     Raises:
         LocalWorldError: when another command holds it.
     """
-    STATE_FOLDER.mkdir(exist_ok=True)
+    STATE_FOLDER.mkdir(parents=True, exist_ok=True)
     with (STATE_FOLDER / "lock").open("w") as lock:
         try:
             flock(lock, LOCK_EX | LOCK_NB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from distributary.domain.steps import Write
 from tests.contract.places import DynamoPlace, deviates, new_key, now
 from tests.contract.test_replica import NEW, OLD, row, same
 
-WIDE = 400
+WIDE = 600
 
 
 def wide_row(key: Image, stamp: AttributeValue, value: str, prefix: str = "attribute") -> Row:
@@ -22,7 +23,7 @@ def wide_row(key: Image, stamp: AttributeValue, value: str, prefix: str = "attri
 
 
 @pytest.mark.parametrize("prefix", ["a", "an attribute with a name as long as some do have ", "#"])
-def test_a_row_of_400_attributes_is_written_read_and_deleted(dynamo: DynamoPlace, prefix: str) -> None:
+def test_a_row_of_600_attributes_is_written_read_and_deleted(dynamo: DynamoPlace, prefix: str) -> None:
     key = new_key()
     old, new = wide_row(key, OLD, "old", prefix), wide_row(key, NEW, "new", prefix)
     restamped = Row({**new.image, STAMP_ATTRIBUTE: OLD})
@@ -152,3 +153,19 @@ def test_a_table_that_is_not_there_stops_the_work(dynamo: DynamoPlace) -> None:
         replica.look([key])
     (outcome,) = replica.write([(key, Write(None, key))])
     assert isinstance(outcome, MissingResource)
+
+
+def test_of_many_writers_at_once_one_wins(dynamo: DynamoPlace) -> None:
+    keys = [new_key() for _ in range(10)]
+    images = [{key_text(key): row(key, {"S": f"writer {writer}"}).image for key in keys} for writer in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        inserts = [[(key, Write(None, image[key_text(key)])) for key in keys] for image in images]
+        inserted = list(threads.map(dynamo.replica.write, inserts))
+        found = dynamo.replica.look(keys)
+        rows = {name: state.row for name, state in found.items() if state.row}
+        replaces = [[(k, Write(rows[key_text(k)], row(k, {"S": f"again {w}"}).image)) for k in keys] for w in range(6)]
+        replaced = list(threads.map(dynamo.replica.write, replaces))
+        deletes = [[(k, Write(Row(dynamo.get(k) or {}), None)) for k in keys]] * 6
+        deleted = list(threads.map(dynamo.replica.write, deletes))
+    for outcomes in (inserted, replaced, deleted):
+        assert [column.count(True) for column in zip(*outcomes, strict=True)] == [1] * len(keys)

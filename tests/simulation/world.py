@@ -79,6 +79,7 @@ class World:
     """Regions, writers, and the scheduler."""
 
     def __init__(self, seed: int, writes: int, kinds: str = "u", regions: int | None = None) -> None:
+        self.seed = seed
         self.random = random.Random(seed)
         self.now = START
         count = regions or 2 + seed % 3

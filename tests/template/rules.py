@@ -67,8 +67,7 @@ def roles_are_narrow(stack: Stack) -> Iterator[str]:
     """No action has a wildcard, and no resource is everything, but for the two that are justified."""
     for role in stack.resources("AWS::IAM::Role"):
         for statement in stack.statements(role):
-            actions = statement["Action"]
-            if any("*" in action for action in ([actions] if isinstance(actions, str) else actions)):
+            if "*" in str(statement["Action"]):
                 yield f"{role}.{statement['Sid']}: action"
             if statement["Resource"] == "*" and statement["Sid"] not in UNRESTRICTED:
                 yield f"{role}.{statement['Sid']}: resource"

@@ -31,7 +31,7 @@ from distributary.domain.version import MICROSECONDS
 FILE = "replication.toml"
 """The build puts it on the import path, in a layer of its own."""
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,27}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ACCOUNT = re.compile(r"\d{12}")
 _DATASET_KEYS = frozenset({"engine", "replicas", "conflict", "ttl_deletes", "key", "max_clock_drift"})
@@ -88,7 +88,7 @@ def load(path: Path) -> Replication:
 def _dataset(file: _File, name: str, value: Any) -> Dataset:
     here = f"datasets.{name}"
     if not _NAME.fullmatch(name):
-        raise file.refuse(here, "is no dataset name", "use up to 30 lower-case letters, digits and hyphens")
+        raise file.refuse(here, "is no dataset name", "use up to 28 lower-case letters, digits and hyphens")
     if isinstance(value, dict) and "attributes" in value:
         raise file.refuse(f"{here}.attributes", "holds policies for attributes, which this release does not have",
                           "remove the table")  # fmt: skip

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from distributary.adapters.parcels import parcel_text
-from distributary.adapters.sdk_errors import error_of, translated
+from distributary.adapters.sdk_errors import translated
 from distributary.domain.errors import InvalidSettings, RetryLater, Unacceptable
 from distributary.domain.parcel import Parcel
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, SendMessageBatchRequestEntryTypeDef
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
 DESTINATION = "destination"
 """The attribute of an outbox message that names the region it waits for."""
-
-ENTRIES = 10
-"""Messages that one SendMessageBatch may carry."""
-
-REQUEST_BYTES = 1_048_576
-"""Of all messages of one SendMessageBatch, bodies and attributes."""
 
 LONGEST_WAIT = 43_200 - 900
 """Seconds. SQS counts its limit of 12 hours from the receipt, and a function has the message for up to 15 minutes."""
@@ -94,34 +88,13 @@ class SqsWaiting:
 
 
 def _send(client: SQSClient, url: str, bodies: Iterable[str], attributes: Mapping[str, str] | None = None) -> None:
-    """Send messages, batched; raises at the first batch that was not stored whole."""
-    for batch in _batches(bodies, attributes or {}):
-        with translated(f"SendMessageBatch to {url}"):
-            answer = client.send_message_batch(QueueUrl=url, Entries=batch)
-        for failure in answer.get("Failed", []):
-            status = 400 if failure["SenderFault"] else 500
-            error = error_of(failure["Code"], f"{failure.get('Message', '')} (a message for {url})", status)
-            raise RetryLater(str(error)) if isinstance(error, Unacceptable) else error
-
-
-def _batches(
-    bodies: Iterable[str], attributes: Mapping[str, str]
-) -> Iterator[list[SendMessageBatchRequestEntryTypeDef]]:
+    """Send messages one by one, since few are as small as a tenth of a request; raises at the first not stored."""
     typed: dict[str, MessageAttributeValueTypeDef] = {
-        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()
     }
-    overhead = sum(len(name) + len("String") + len(value) for name, value in attributes.items())
-    batch: list[SendMessageBatchRequestEntryTypeDef] = []
-    size = 0
     for body in bodies:
-        weight = (len(body) if body.isascii() else len(body.encode())) + overhead
-        if batch and (len(batch) == ENTRIES or size + weight > REQUEST_BYTES):
-            yield batch
-            batch, size = [], 0
-        entry: SendMessageBatchRequestEntryTypeDef = {"Id": str(len(batch)), "MessageBody": body}
-        if typed:
-            entry["MessageAttributes"] = typed
-        batch.append(entry)
-        size += weight
-    if batch:
-        yield batch
+        try:
+            with translated(f"SendMessage to {url}"):
+                client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=typed)
+        except Unacceptable as error:  # a queue that refuses a message is no reason to lose it
+            raise RetryLater(str(error)) from error

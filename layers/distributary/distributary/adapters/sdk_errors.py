@@ -75,9 +75,8 @@ _CODES: Mapping[type[DistributaryError], tuple[str, ...]] = {
         "InvalidAddress", "InvalidEndpointException", "KmsDisabled", "KmsInvalidKeyUsage", "KmsInvalidState",
         "KmsNotFound", "KmsOptInRequired", "UnsupportedOperation",
         # These say that our own requests are wrong: no retry and no operator's patience mends a program.
-        "BatchEntryIdsNotDistinct", "BatchRequestTooLong", "EmptyBatchRequest", "InvalidBatchEntryId",
         "InvalidAction", "InvalidMessageContents", "InvalidParameterCombination", "InvalidParameterValue",
-        "MissingParameter", "SerializationException", "TooManyEntriesInBatchRequest", "UnknownOperationException",
+        "MissingParameter", "SerializationException", "UnknownOperationException",
     ),
 }  # fmt: skip
 

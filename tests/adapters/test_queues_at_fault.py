@@ -1,0 +1,168 @@
+"""What the queues do when sending fails, in whole or in part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+from mypy_boto3_sqs import SQSClient
+
+from distributary.adapters.breaker import BreakingInboxes
+from distributary.adapters.parcels import LIMIT, parcel_from, parcel_text
+from distributary.adapters.queues import LONGEST_WAIT, SqsInboxes, SqsWaiting, queue_url
+from distributary.domain.errors import (
+    AccessDenied,
+    DistributaryError,
+    MalformedMessage,
+    Misconfigured,
+    MissingResource,
+    RetryLater,
+    Throttled,
+    Unavailable,
+)
+from distributary.domain.parcel import Parcel
+
+
+class RecordingClient:
+    """A client that keeps what it is given. codes: of the errors that it answers with, by the number of the message."""
+
+    def __init__(self, codes: dict[int, str] | None = None) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self._codes = codes or {}
+
+    def change_message_visibility(self, **arguments: Any) -> None:
+        self.sent.append(arguments)
+
+    def send_message(self, **arguments: Any) -> dict[str, Any]:
+        self.sent.append(arguments)
+        code = self._codes.get(len(self.sent))
+        if code is not None:
+            raise ClientError({"Error": {"Code": code, "Message": "why"}}, "SendMessage")
+        return {"MessageId": "m"}
+
+
+def inboxes_over(client: RecordingClient) -> SqsInboxes:
+    return SqsInboxes(lambda _: cast("SQSClient", client), {"eu-west-1": "https://queue"})
+
+
+def test_the_address_of_a_queue() -> None:
+    assert queue_url("eu-west-1", "123456789012", "in") == "https://sqs.eu-west-1.amazonaws.com/123456789012/in"
+    assert queue_url("cn-north-1", "1", "in", "amazonaws.com.cn") == "https://sqs.cn-north-1.amazonaws.com.cn/1/in"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("InternalError", Unavailable),
+        ("Brandnew", RetryLater),
+        ("RequestThrottled", Throttled),
+        ("KmsAccessDenied", AccessDenied),
+        ("InvalidMessageContents", Misconfigured),
+        ("AWS.SimpleQueueService.NonExistentQueue", MissingResource),
+        ("ValidationException", RetryLater),
+    ],
+)
+def test_sending_ends_at_the_first_message_that_is_not_stored(code: str, expected: type[DistributaryError]) -> None:
+    client = RecordingClient({2: code})
+    with pytest.raises(expected, match=code):
+        inboxes_over(client).send("eu-west-1", ["a", "b", "c"])
+    assert [each["MessageBody"] for each in client.sent] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [(0, 0), (300, 300), (LONGEST_WAIT, LONGEST_WAIT), (43_200, LONGEST_WAIT)]
+)
+def test_a_wait_stays_under_twelve_hours_from_the_receipt(seconds: int, asked: int) -> None:
+    client = RecordingClient()
+    SqsWaiting(cast("SQSClient", client), "https://queue").postpone("receipt", seconds)
+    assert client.sent == [{"QueueUrl": "https://queue", "ReceiptHandle": "receipt", "VisibilityTimeout": asked}]
+
+
+class FailingInboxes:
+    """Inboxes whose regions fail as told."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, DistributaryError] = {}
+        self.tried: list[str] = []
+
+    def send(self, region: str, messages: Any) -> None:  # noqa: ARG002
+        self.tried.append(region)
+        if region in self.errors:
+            raise self.errors[region]
+
+
+@pytest.fixture
+def time_of() -> dict[str, float]:
+    return {"now": 100.0}
+
+
+@pytest.fixture
+def failing() -> FailingInboxes:
+    return FailingInboxes()
+
+
+@pytest.fixture
+def breaking(failing: FailingInboxes, time_of: dict[str, float]) -> BreakingInboxes:
+    clock: Callable[[], float] = lambda: time_of["now"]  # noqa: E731
+    return BreakingInboxes(failing, seconds=20, clock=clock)
+
+
+def test_a_region_that_failed_is_not_tried_for_a_while(
+    failing: FailingInboxes, breaking: BreakingInboxes, time_of: dict[str, float]
+) -> None:
+    failing.errors["b"] = Throttled("slow down")
+    with pytest.raises(Throttled):
+        breaking.send("b", ["x"])
+    time_of["now"] += 19.9
+    with pytest.raises(Unavailable, match=r"b is not tried.*slow down"):
+        breaking.send("b", ["x"])
+    assert failing.tried == ["b"]
+
+
+def test_other_regions_are_not_touched(failing: FailingInboxes, breaking: BreakingInboxes) -> None:
+    failing.errors["b"] = Unavailable("gone")
+    with pytest.raises(Unavailable):
+        breaking.send("b", ["x"])
+    breaking.send("c", ["x"])
+    assert failing.tried == ["b", "c"]
+
+
+def test_a_region_is_tried_again_after_the_while_and_then_is_as_before(
+    failing: FailingInboxes, breaking: BreakingInboxes, time_of: dict[str, float]
+) -> None:
+    failing.errors["b"] = Unavailable("gone")
+    with pytest.raises(Unavailable):
+        breaking.send("b", ["x"])
+    time_of["now"] += 20
+    with pytest.raises(Unavailable, match="gone"):
+        breaking.send("b", ["x"])
+    time_of["now"] += 20
+    failing.errors.clear()
+    breaking.send("b", ["x"])
+    breaking.send("b", ["x"])
+    assert failing.tried == ["b"] * 4
+
+
+def test_a_deployment_at_fault_is_told_every_time(failing: FailingInboxes, breaking: BreakingInboxes) -> None:
+    failing.errors["b"] = AccessDenied("no")
+    for _ in range(2):
+        with pytest.raises(AccessDenied):
+            breaking.send("b", ["x"])
+    assert failing.tried == ["b", "b"]
+
+
+@pytest.mark.parametrize("payload", ["", '{"a": "水"}', "\\" * (LIMIT // 2), "x" * 3_000_000])
+def test_a_parcel_is_read_as_it_was_written(payload: str) -> None:
+    parcel = Parcel("orders", "reason", "detail", "hint", payload, False, 17)
+    text = parcel_text(parcel)
+    assert text.isascii()
+    assert len(text) <= LIMIT
+    assert parcel_from(text) == parcel
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"deflated": true}', "no json"])
+def test_what_is_no_parcel_is_refused(text: str) -> None:
+    with pytest.raises(MalformedMessage):
+        parcel_from(text)
