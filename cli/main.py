@@ -2,10 +2,12 @@
 
 import typer
 
+from cli import parked
 from local import commands
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.add_typer(commands.app, name="local")
+app.add_typer(parked.app, name="parked")
 
 
 @app.callback()

@@ -73,6 +73,18 @@ class Parking(Protocol):
         ...
 
 
+class Parked(Protocol):
+    """Parcels as an operator sees them. One that was taken comes back by itself unless it is discarded."""
+
+    def take(self, limit: int) -> Sequence[tuple[str, Parcel]]:
+        """Up to so many parcels, each with the receipt by which it can be discarded."""
+        ...
+
+    def discard(self, receipt: str) -> None:
+        """Forget a parcel for good."""
+        ...
+
+
 class Waiting(Protocol):
     """The queue that a function consumes, as far as it decides when a message comes again."""
 

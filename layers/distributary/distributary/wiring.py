@@ -13,11 +13,13 @@ from botocore.session import get_session
 
 from distributary.adapters.breaker import BreakingInboxes
 from distributary.adapters.dynamodb.replica import DynamoReplica
-from distributary.adapters.queues import SqsInboxes, SqsOutbox, SqsParking, SqsWaiting, queue_url
+from distributary.adapters.queues import SqsInboxes, SqsOutbox, SqsParked, SqsParking, SqsWaiting, queue_url
+from distributary.adapters.sdk_errors import translated
 from distributary.ports import Inboxes
 from distributary.services.apply import Apply
 from distributary.services.capture import Capture
 from distributary.services.forward import Forward
+from distributary.services.redrive import Redrive
 from distributary.settings import FunctionSettings, function_settings
 
 if TYPE_CHECKING:
@@ -84,6 +86,17 @@ def forward() -> Forward:
     )
 
 
+def parked(dataset: str, region: str) -> SqsParked:
+    """The parked queue of a replica, for an operator; raises MissingResource where there is none."""
+    return SqsParked(_sqs(region), _url_of(region, f"distributary-{dataset}-parked"))
+
+
+def redrive(dataset: str, region: str) -> Redrive:
+    """The redrive service of a replica, for an operator; raises MissingResource where there is none."""
+    outbox = SqsOutbox(_sqs(region), _url_of(region, f"distributary-{dataset}-outbox"))
+    return Redrive(region, parked(dataset, region), outbox)
+
+
 def clock() -> int:
     """Microseconds since 1970."""
     return time.time_ns() // 1000
@@ -105,6 +118,11 @@ def _inboxes(told: FunctionSettings) -> Inboxes:
         for site in told.dataset.replicas
     }
     return SqsInboxes(_sqs, urls)
+
+
+def _url_of(region: str, queue: str) -> str:
+    with translated(f"GetQueueUrl of {queue}"):
+        return _sqs(region).get_queue_url(QueueName=queue)["QueueUrl"]
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from distributary.adapters.parcels import parcel_text
+from distributary.adapters.parcels import parcel_from, parcel_text
 from distributary.adapters.sdk_errors import translated
 from distributary.domain.errors import InvalidSettings, RetryLater, Unacceptable
 from distributary.domain.parcel import Parcel
@@ -68,6 +68,37 @@ class SqsParking:
     def park(self, parcels: Sequence[Parcel]) -> None:
         """See `ports.Parking`."""
         _send(self._client, self._url, [parcel_text(each) for each in parcels])
+
+
+class SqsParked:
+    """`ports.Parked` over the parked queue. seconds: how long a parcel that was taken stays out of sight."""
+
+    def __init__(self, client: SQSClient, url: str, *, seconds: int = 60) -> None:
+        self._client = client
+        self._url = url
+        self._seconds = seconds
+
+    def take(self, limit: int) -> Sequence[tuple[str, Parcel]]:
+        """See `ports.Parked`; raises MalformedMessage for a message that is no parcel."""
+        taken: list[tuple[str, Parcel]] = []
+        while len(taken) < limit:
+            with translated(f"ReceiveMessage from {self._url}"):
+                answer = self._client.receive_message(
+                    QueueUrl=self._url,
+                    MaxNumberOfMessages=min(10, limit - len(taken)),
+                    VisibilityTimeout=self._seconds,
+                    WaitTimeSeconds=1,
+                )
+            messages = answer.get("Messages", [])
+            if not messages:
+                break
+            taken += [(message["ReceiptHandle"], parcel_from(message["Body"])) for message in messages]
+        return taken
+
+    def discard(self, receipt: str) -> None:
+        """See `ports.Parked`."""
+        with translated(f"DeleteMessage from {self._url}"):
+            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=receipt)
 
 
 class SqsWaiting:

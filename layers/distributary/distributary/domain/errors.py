@@ -14,11 +14,12 @@ DistributaryError
 │   ├── ClockDrift          a version further in the future than max_clock_drift
 │   ├── StaleChange         a change older than tombstones are trusted
 │   ├── ItemTooLarge        the row with its stamp is over the database's limit
-│   └── RejectedByDatabase  the database refuses the row for another permanent reason
+│   ├── RejectedByDatabase  the database refuses the row for another permanent reason
+│   └── Defect              our own code failed on this change or record
 └── Misconfigured           nothing will work until an operator acts; stop and say so
-├── InvalidSettings     replication.toml or the environment is wrong
-├── AccessDenied        the role lacks a permission
-└── MissingResource     a table or queue is not there
+    ├── InvalidSettings     replication.toml or the environment is wrong
+    ├── AccessDenied        the role lacks a permission
+    └── MissingResource     a table or queue is not there
 
 MalformedStamp (a ValueError) never leaves the domain: an unreadable stamp counts as none.
 """
@@ -127,6 +128,12 @@ class RejectedByDatabase(Unacceptable):
     """The database refuses the row and always will."""
 
     hint = "Compare the tables' key schemas and the row's types with the parked payload."
+
+
+class Defect(Unacceptable):
+    """Our own code failed on this change or record. Decisions are pure, so it would fail again."""
+
+    hint = "Report the parked payload; redrive it with the release that has the repair."
 
 
 class Misconfigured(DistributaryError):

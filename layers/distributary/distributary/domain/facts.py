@@ -52,3 +52,11 @@ class ForwardReport:
     parked: list[Parcel] = field(default_factory=list)
     failed: dict[str, DistributaryError] = field(default_factory=dict)
     not_postponed: int = 0
+
+
+@dataclass
+class RedriveReport:
+    """The facts of one redrive: parcels that were sent again and those left, by reason."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    left: Counter[str] = field(default_factory=Counter)

@@ -70,4 +70,4 @@ def _canonical(value: AttributeValue) -> Any:
 
 @lru_cache(maxsize=4096)
 def _number(text: str) -> str:
-    return str(_PRECISE.normalize(Decimal(text)) + 0)
+    return str(_PRECISE.plus(_PRECISE.normalize(Decimal(text))))  # plus: zero has no sign

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -99,7 +98,7 @@ def _change(document: Any, dataset: Dataset, home: str) -> Change:
             source=_text(document["source"]),
             captured_at=int(document["captured_at"]),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedMessage(f"a change lacks or garbles {error}") from error
     _check(change, dataset)
     return change
@@ -163,5 +162,5 @@ def _inflate(text: str) -> str:
         if inflater.unconsumed_tail:
             raise MalformedMessage("inflates beyond all bounds")
         return inflated.decode()
-    except (Base64Error, zlib.error, UnicodeDecodeError) as error:
+    except (ValueError, zlib.error) as error:  # no ASCII, no base64, no UTF-8
         raise MalformedMessage("not deflated as it says") from error

@@ -80,7 +80,10 @@ def parse_version(text: str) -> Version:
     parts = text.split(".")
     if len(parts) != 3 or len(parts[0]) != TIMESTAMP_DIGITS or len(parts[1]) != SEQUENCE_DIGITS:
         raise MalformedStamp(text[:80])
-    return Version(_number(parts[0], 10), _number(parts[1], 16), _region(parts[2]))
+    version = Version(_number(parts[0], 10), _number(parts[1], 16), _region(parts[2]))
+    if version_text(version) != text:
+        raise MalformedStamp(text[:80])
+    return version
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from distributary.domain.errors import DistributaryError
+from distributary.domain.errors import Defect, DistributaryError
 from distributary.domain.image import Image, key_text
 from distributary.domain.steps import Decision, Look, LookBack, Remember, Step, Write
 from distributary.ports import Replica
@@ -41,6 +41,8 @@ class _Running(Generic[T]):
             self.result = end.value
         except DistributaryError as error:
             self.result = error
+        except Exception as error:  # noqa: BLE001 - one bad record must not block the stream behind it: it is parked
+            self.result = Defect(f"{type(error).__name__}: {error}")
 
 
 def run(replica: Replica, decisions: Sequence[tuple[Image, Decision[T]]]) -> list[T | DistributaryError]:

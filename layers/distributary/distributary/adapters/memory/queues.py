@@ -100,3 +100,18 @@ class MemoryParking:
         """See `ports.Parking`."""
         self.pause("park")
         self.parcels.extend(parcels)
+
+
+@dataclass
+class MemoryParked:
+    """`ports.Parked` over what `MemoryParking` keeps."""
+
+    parking: MemoryParking
+
+    def take(self, limit: int) -> Sequence[tuple[str, Parcel]]:
+        """See `ports.Parked`; receipts are places in the list."""
+        return [(str(place), parcel) for place, parcel in enumerate(self.parking.parcels[:limit])]
+
+    def discard(self, receipt: str) -> None:
+        """See `ports.Parked`; discard the last first, since places move up."""
+        del self.parking.parcels[int(receipt)]

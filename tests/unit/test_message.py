@@ -1,0 +1,93 @@
+"""Changes packed into messages are the changes that come out, and every message fits the queue."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distributary.domain.change import Change
+from distributary.domain.dataset import Dataset, KeySchema, KeyType
+from distributary.domain.errors import ItemTooLarge
+from distributary.domain.message import LIMIT, pack, unpack
+from tests.unit import strategies
+from tests.unit.sites import HOME, ORDERS, PEER, change_of
+
+QUEUE_LIMIT = 1_048_576
+
+
+def large(pk: str, characters: int, alphabet: str = "x") -> Change:
+    """A change with so much text that does not deflate well, unless the alphabet is one letter."""
+    text = "".join(random.Random(pk).choices(alphabet, k=characters))
+    return change_of(pk, text=text)
+
+
+def unpacked(messages: list[str], dataset: Dataset = ORDERS) -> list[Change]:
+    return [change for text in messages for change in unpack(text, dataset)]
+
+
+@given(strategies.changes())
+def test_unpacking_is_the_inverse_of_packing(change: Change) -> None:
+    assert unpacked(list(pack(ORDERS, change.home, [change]))) == [change]
+
+
+@given(st.lists(strategies.changes().filter(lambda change: change.home == HOME), max_size=6))
+def test_changes_keep_their_order(changes: list[Change]) -> None:
+    assert unpacked(list(pack(ORDERS, HOME, changes))) == changes
+
+
+def test_no_changes_make_no_message() -> None:
+    assert list(pack(ORDERS, HOME, [])) == []
+
+
+@pytest.mark.parametrize("size", [1, 10_000, 200_000, 399_000])
+def test_every_message_is_under_the_limit(size: int) -> None:
+    changes = [large(str(n), size) for n in range(5_000_000 // max(size, 1000) % 997)]
+    messages = list(pack(ORDERS, PEER, changes))
+    assert max(len(text.encode()) for text in messages) <= LIMIT < QUEUE_LIMIT
+    assert unpacked(messages) == changes
+
+
+def test_ten_thousand_changes_make_few_messages() -> None:
+    messages = list(pack(ORDERS, PEER, [change_of(f"customer-{n}", n=n, name="x" * 20) for n in range(10_000)]))
+    assert len(messages) <= 5
+
+
+@pytest.mark.parametrize("alphabet", ["\x01", "\x01\x02\x03\x04", "éüñøßæåçþð", "漢字仮名交文"])
+def test_a_row_of_the_largest_size_fits_a_message_whatever_its_text(alphabet: str) -> None:
+    change = large("a", 400 * 1024 // len(alphabet[0].encode()), alphabet)
+    messages = list(pack(ORDERS, PEER, [change]))
+    assert max(len(text.encode()) for text in messages) <= LIMIT
+    assert unpacked(messages) == [change]
+
+
+def test_only_a_single_change_over_the_limit_is_deflated() -> None:
+    small, big = change_of("s", n=1), large("b", 400 * 1024, "\x01\x02\x03\x04")
+    messages = list(pack(ORDERS, PEER, [small, big, small]))
+    assert [text.startswith("deflate:") for text in messages] == [False, True, False]
+    assert unpacked(messages) == [small, big, small]
+
+
+def test_a_change_that_fits_no_message_is_refused_by_name() -> None:
+    change = large("a", 2_000_000, "".join(map(chr, range(0x100, 0x400))))
+    with pytest.raises(ItemTooLarge, match="fits no message"):
+        list(pack(ORDERS, PEER, [change]))
+
+
+def test_a_message_says_what_it_is() -> None:
+    (text,) = pack(ORDERS, PEER, [change_of()])
+    document = json.loads(text)
+    told = {name: document[name] for name in ("format", "dataset", "policies", "home")}
+    assert told == {"format": 1, "dataset": "orders", "policies": ORDERS.policies, "home": PEER}
+
+
+def test_composite_keys_travel() -> None:
+    dataset = replace(ORDERS, key=KeySchema("pk", KeyType.STRING, "sk", KeyType.BINARY))
+    change = change_of("a", n=1)
+    key = {**change.key, "sk": {"B": "AP8="}}
+    change = replace(change, key=key, image={**(change.image or {}), **key})
+    assert unpacked(list(pack(dataset, PEER, [change])), dataset) == [change]
