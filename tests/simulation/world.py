@@ -54,7 +54,9 @@ class Region:
     capturing: Process | None = None
 
     def __post_init__(self) -> None:
-        self.table = MemoryTable(self.clock)
+        shape = self.world.random
+        wide, whole = shape.random() < 0.2, shape.random() < 0.3
+        self.table = MemoryTable(self.clock, wide=wide, replaces_whole=whole)
         self.replica = MemoryReplica(self.table, pause=self.world.io)
         self.inbox = MemoryQueue(self.clock)
         self.outbox = MemoryQueue(self.clock)

@@ -26,6 +26,7 @@ from distributary.domain.dataset import (
     TtlDeletes,
 )
 from distributary.domain.errors import InvalidSettings
+from distributary.domain.image import OWN_ATTRIBUTES
 from distributary.domain.version import MICROSECONDS
 
 FILE = "replication.toml"
@@ -76,6 +77,8 @@ def load(path: Path) -> Replication:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise file.refuse("file", "does not exist", "write one; README.md shows an example") from None
+    except OSError as error:
+        raise file.refuse("file", f"cannot be read ({error.strerror})", "name a file that can") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise file.refuse("file", f"is not TOML ({error})", "correct the line") from error
     file.table(document, "file", frozenset({"datasets"}))
@@ -134,6 +137,9 @@ def _key(file: _File, value: Any, here: str) -> KeySchema:
         raise file.refuse(f"{here}.sort_type", "stands without sort", "add sort or remove it")
     partition = file.text(table.get("partition", "pk"), f"{here}.partition")
     sort = file.text(table["sort"], f"{here}.sort") if "sort" in table else None
+    for name, attribute in (("partition", partition), ("sort", sort)):
+        if attribute in OWN_ATTRIBUTES:
+            raise file.refuse(f"{here}.{name}", "is an attribute that replication keeps for itself", "name another")
     if sort == partition:
         raise file.refuse(f"{here}.sort", "is the partition key", "name another attribute")
     return KeySchema(
@@ -210,6 +216,8 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m distributary.settings FILE")
     try:
         load(Path(sys.argv[1]))
     except InvalidSettings as mistake:

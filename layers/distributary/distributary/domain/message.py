@@ -7,6 +7,7 @@ deflated (zlib, base64, after the prefix "deflate:"): typed JSON can be several 
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ from distributary.domain.errors import (
     UnknownDataset,
     UnknownFormat,
 )
-from distributary.domain.image import Image
+from distributary.domain.image import OWN_ATTRIBUTES, Image
 from distributary.domain.stamp import parse_entry, parse_version, version_text
 from distributary.domain.version import Context
 
@@ -31,7 +32,8 @@ LIMIT = 900 * 1024
 
 _DEFLATED = "deflate:"
 _INFLATED_LIMIT = 16 * 1024 * 1024
-_SCALARS = {"S": str, "N": str, "B": str, "BOOL": bool, "NULL": bool}
+_SCALARS = {"S": str, "B": str, "BOOL": bool, "NULL": bool}
+_NUMBER = re.compile(r"[+-]?\d{1,128}(\.\d{1,160})?([eE][+-]?\d{1,3})?")
 
 
 def pack(dataset: Dataset, home: str, changes: Iterable[Change]) -> Iterator[str]:
@@ -63,6 +65,8 @@ def unpack(text: str, dataset: Dataset) -> list[Change]:
         raise UnknownFormat(f"format {document['format']!r}, this release reads {FORMAT}")
     if document.get("dataset") != dataset.name:
         raise UnknownDataset(f"dataset {document.get('dataset')!r}, this replica holds {dataset.name!r}")
+    if document.get("policies") != dataset.policies:
+        raise UnknownDataset(f"made under policies {document.get('policies')!r}, this replica has {dataset.policies!r}")
     home, changes = document.get("home"), document.get("changes")
     if home not in dataset.regions:
         raise MalformedMessage(f"home {home!r} is no replica of the dataset")
@@ -110,6 +114,8 @@ def _check(change: Change, dataset: Dataset) -> None:
         raise MalformedMessage("the key is not the dataset's")
     if change.image is not None and any(change.image.get(name) != value for name, value in change.key.items()):
         raise MalformedMessage("the image is not the key's")
+    if change.image is not None and not OWN_ATTRIBUTES.isdisjoint(change.image):
+        raise MalformedMessage("the image carries attributes of replication")
     if change.version.region not in dataset.regions or not change.context.covers(change.version):
         raise MalformedMessage("the version is no replica's, or its context does not cover it")
 
@@ -132,7 +138,15 @@ def _is_value(value: Any) -> bool:
         return isinstance(inner, Mapping) and all(isinstance(n, str) and _is_value(v) for n, v in inner.items())
     if kind == "L":
         return isinstance(inner, list) and all(map(_is_value, inner))
-    return kind in ("SS", "NS", "BS") and isinstance(inner, list) and all(isinstance(each, str) for each in inner)
+    if kind == "N":
+        return _is_number(inner)
+    if kind == "NS":
+        return isinstance(inner, list) and all(map(_is_number, inner))
+    return kind in ("SS", "BS") and isinstance(inner, list) and all(isinstance(each, str) for each in inner)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
 
 
 def _text(value: Any) -> str:

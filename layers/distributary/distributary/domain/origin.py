@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import Enum
 
 from distributary.domain.change import StreamRecord
-from distributary.domain.image import same_content
+from distributary.domain.image import digest_of, same_content
 from distributary.domain.row import Row, Tombstone
 from distributary.domain.stamp import UNKNOWN, Writer, is_link_of_insert, link_to
 
@@ -53,7 +53,10 @@ def origin_of(record: StreamRecord, region: str, tombstone: Tombstone | None) ->
 
 def _removed_by_us(old: Row, tombstone: Tombstone | None) -> bool:
     """Whether our deletion took a row that an application had added an attribute to, unseen by our condition."""
-    return tombstone is not None and tombstone.removing is not None and tombstone.removing == old.version
+    if tombstone is None or tombstone.removing is None or tombstone.removing != old.version or old.stamp is None:
+        return False
+    as_we_saw_it = {name: value for name, value in old.content.items() if name in tombstone.removing_names}
+    return digest_of(as_we_saw_it) == old.stamp.digest
 
 
 def _echo(old: Row | None, new: Row, region: str, tombstone: Tombstone | None) -> bool:

@@ -30,7 +30,9 @@ def remove(row: Row, deletion: Version, context: Context, place: Place) -> Decis
             return False
     for _ in range(ATTEMPTS):
         tombstone: Tombstone | None = yield LookBack()
-        noted = replace(tombstone or Tombstone(deletion, context, place.now), removing=deletion)
+        known = tombstone or Tombstone(deletion, context, place.now)
+        seen = known.context.merge(marked.context)
+        noted = replace(known, removing=deletion, removing_names=tuple(sorted(row.content)), context=seen)
         if noted == tombstone or (yield Remember(tombstone, noted)):
             yield Write(marked, None)
             return True

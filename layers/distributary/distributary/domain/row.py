@@ -75,14 +75,16 @@ class Tombstone:
     """What is remembered of a key apart from its row: its deletion, and versions that the row no longer shows.
 
     deletion: the newest deletion, none where only versions are remembered. arrived_at: local time in microseconds
-    at which that deletion was noted. removing: the mark under which replication removes the row. removed: link
-    of the stamp that the row carried when its last local deletion was captured.
+    at which that deletion was noted. removing: the mark under which replication removes the row; removing_names: the
+    attributes that the row had then. removed: link of the stamp that the row carried when its last local deletion was
+    captured.
     """
 
     deletion: Version | None = None
     context: Context = NOTHING_SEEN
     arrived_at: int = 0
     removing: Version | None = None
+    removing_names: tuple[str, ...] = ()
     removed: str = UNKNOWN
 
     def covers(self, version: Version) -> bool:
@@ -96,6 +98,7 @@ class Tombstone:
             "context": {r: f"{i.timestamp:x}.{i.sequence:x}" for r, i in sorted(self.context.entries.items())},
             "arrived_at": self.arrived_at,
             "removing": version_text(self.removing) if self.removing else None,
+            "removing_names": list(self.removing_names),
             "removed": self.removed,
         }
 
@@ -109,6 +112,7 @@ def tombstone_from(document: Mapping[str, Any]) -> Tombstone:
             Context(dict(parse_entry(f"{region}={instant}") for region, instant in document["context"].items())),
             int(document["arrived_at"]),
             parse_version(removing) if removing else None,
+            tuple(map(str, document["removing_names"])),
             str(document["removed"]),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -132,8 +132,10 @@ def link_to(image: Image, region: str, *, content_changes: bool = False) -> str:
     """
     value = image.get(STAMP_ATTRIBUTE)
     if value is not None:
-        return fingerprint(f"{region} {sorted(value.items())}", size=6)
-    return fingerprint(f"{region} {digest_of(content_of(image))}", size=6) if content_changes else UNKNOWN
+        named = str(sorted(value.items()))
+    else:
+        named = digest_of(content_of(image)) if content_changes else "unstamped"
+    return fingerprint(f"{region} {named}", size=6)
 
 
 def link_of_insert(region: str, unique: str) -> str:

@@ -5,7 +5,7 @@ Nothing of the deployed functions imports this module: PynamoDB is the applicati
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self, TypeVar
 
 from pynamodb.attributes import UnicodeAttribute
@@ -62,14 +62,14 @@ class ReplicatedModel(Model):
     """Clock and randomness; replaced in tests."""
 
     def update(
-        self, actions: list[Action], condition: Condition | None = None, *, add_version_condition: bool = True
+        self, actions: Sequence[Action], condition: Condition | None = None, *, add_version_condition: bool = True
     ) -> Any:
         """Update the row, as `Model.update` does, and its stamp with it."""
         return super().update(self._stamping(actions), condition, add_version_condition=add_version_condition)
 
     def get_update_kwargs_from_instance(
         self,
-        actions: list[Action],
+        actions: Sequence[Action],
         condition: Condition | None = None,
         return_values_on_condition_failure: str | None = None,
         *,
@@ -142,9 +142,9 @@ class ReplicatedModel(Model):
         attributes[STAMP_ATTRIBUTE] = {"S": self._draw(digest_of_item({**key, **attributes}))}
         return args, kwargs
 
-    def _stamping(self, actions: list[Action]) -> list[Action]:
+    def _stamping(self, actions: Sequence[Action]) -> list[Action]:
         """The actions and the one that sets the stamp; none stay none, which is the caller's error to hear of."""
-        return [*actions, ReplicatedModel.replication_stamp.set(self._draw())] if actions else actions
+        return [*actions, ReplicatedModel.replication_stamp.set(self._draw())] if actions else []
 
     def _draw(self, digest: str = UNKNOWN) -> str:
         region = self._get_connection().connection.client.meta.region_name

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from distributary.domain.change import StreamRecord
-from distributary.domain.image import STAMP_ATTRIBUTE, Image, digest_of, key_text
+from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, digest_of, key_text, same_content
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.steps import Remember, Write
 from distributary.domain.version import MICROSECONDS
@@ -22,11 +22,17 @@ def proceed(access: str) -> None:
 class MemoryTable:
     """Rows and their change stream. clock: microseconds. granularity: of the records' creation times.
 
+    wide: too much changes for one condition, so that a replacement's covers the stamp alone; replaces_whole: a
+    replacement drops attributes that the condition could not see, as a put does, instead of leaving them as an
+    update does.
+
     As in DynamoDB: sequence numbers grow, creation times are floored, and a write that changes nothing emits no record.
     """
 
     clock: Callable[[], int]
     granularity: int = MICROSECONDS
+    wide: bool = False
+    replaces_whole: bool = False
     rows: dict[str, Image] = field(default_factory=dict)
     stream: list[StreamRecord] = field(default_factory=list)
 
@@ -63,23 +69,25 @@ class MemoryTable:
                 return False
             self.write(key, write.image)
             return True
-        if current is None or not _holds(current, write.expected.image):
+        if current is None or not self._holds(
+            current, write.expected.image, wide=self.wide and write.image is not None
+        ):
             return False
-        if write.image is None:
-            self.write(key, None)
+        old, new = write.expected.image, write.image
+        if new is None or (self.replaces_whole and not same_content(content_of(old), content_of(new))):
+            self.write(key, new)
         else:
-            unseen = {name: value for name, value in current.items() if name not in write.expected.image}
-            self.write(key, {**unseen, **write.image})
+            left = {name: value for name, value in current.items() if name in new or name not in old}
+            self.write(key, {**left, **{name: value for name, value in new.items() if old.get(name) != value}})
         return True
 
-
-def _holds(current: Image, expected: Image) -> bool:
-    if current.get(STAMP_ATTRIBUTE) != expected.get(STAMP_ATTRIBUTE):
-        return False
-    return all(
-        name in current and (current[name] == value or digest_of({name: current[name]}) == digest_of({name: value}))
-        for name, value in expected.items()
-    )
+    @staticmethod
+    def _holds(current: Image, expected: Image, *, wide: bool) -> bool:
+        if current.get(STAMP_ATTRIBUTE) != expected.get(STAMP_ATTRIBUTE):
+            return False
+        return wide or all(
+            name in current and same_content({name: current[name]}, {name: value}) for name, value in expected.items()
+        )
 
 
 @dataclass
