@@ -18,12 +18,12 @@ from tests.simulation.writers import KEYS
 
 
 class Witness:
-    """Sees every message and keeps what each version stood for."""
+    """Sees every message: what each version stands for, and what it was made on top of."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.minted: dict[str, dict[Version, str | None]] = {}
-        self.contents: dict[str, dict[Version, Image | None]] = {}
+        self.shipped: dict[tuple[str, str], dict[int, Version]] = {}
         self.faults: list[tuple[Any, ...]] = []
         for region in world.regions:
             region.inbox.send = self._listening(region.inbox.send)  # type: ignore[method-assign]
@@ -37,31 +37,51 @@ class Witness:
         return listen
 
     def note(self, change: Change) -> None:
-        """A version must stand for one content only."""
+        """A version stands for one content, and is above what it was made on top of."""
         digest = digest_of(change.image) if change.image is not None else None
         known = self.minted.setdefault(change.row, {})
+        self._check_time(change, known)
         if known.setdefault(change.version, digest) != digest:
             self.faults.append(("minted twice", change.row, change.version))
-        self.contents.setdefault(change.row, {})[change.version] = change.image
+        beneath = self.world.writers.beneath.get((change.home, int(change.source)))
+        if beneath is not None and change.version <= beneath:
+            self.faults.append(("lost to what it was made on top of", change.row, change.version, beneath))
+        self.shipped.setdefault((change.home, change.row), {})[int(change.source)] = change.version
+
+    def _check_time(self, change: Change, known: dict[Version, str | None]) -> None:
+        """A version's time is the write's, or follows from a version that was there before; never from the capture."""
+        record = self.world.by_name[change.home].table.stream[int(change.source) - 1]
+        stamps = [row.stamp.version for row in (record.old, record.new) if row is not None and row.stamp is not None]
+        times = {version.timestamp for version in (*known, *stamps)}
+        time = change.version.timestamp
+        if time != record.created_at and time not in times and time - 1 not in times:
+            self.faults.append(("a time from nowhere", change.row, change.version))
 
 
 def verdict(world: World, witness: Witness) -> tuple[Any, ...] | None:
     """The first promise that was broken, or none."""
     if witness.faults:
         return witness.faults[0]
+    for place, versions in witness.shipped.items():
+        if versions[max(versions)] != max(versions.values()):
+            return ("the last write at home lost to an earlier one", place, versions)
     for region in world.regions:
         if region.parking.parcels:
             return ("parked", region.name, region.parking.parcels[0])
-    for key in KEYS:
-        views = [_view(region.table.get(key)) for region in world.regions]
-        if any(view != views[0] for view in views):
-            return ("diverged", key, views)
-        minted = witness.minted.get(key_text(key))
-        if minted:
-            newest = max(minted)
-            expected = (minted[newest], newest) if minted[newest] is not None else None
-            if views[0] != expected:
-                return ("not the newest", key, newest, minted[newest], views[0])
+    return next((broken for key in KEYS if (broken := _disagreement(world, witness, key))), None)
+
+
+def _disagreement(world: World, witness: Witness, key: Image) -> tuple[Any, ...] | None:
+    """Where regions differ in a row, or are equal but not at the newest version."""
+    views = [_view(region.table.get(key)) for region in world.regions]
+    if any(view != views[0] for view in views):
+        return ("diverged", key, views)
+    minted = witness.minted.get(key_text(key))
+    if minted:
+        newest = max(minted)
+        expected = (minted[newest], newest) if minted[newest] is not None else None
+        if views[0] != expected:
+            return ("not the newest", key, newest, minted[newest], views[0])
     return None
 
 

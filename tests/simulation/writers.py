@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, digest_of
+from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, digest_of, key_text
+from distributary.domain.row import Row
 from distributary.domain.stamp import UNKNOWN, Stamp, Writer, stamp_of, stamped
 from distributary.domain.version import NOTHING_SEEN, STAMPING_SEQUENCE, Version
 
@@ -22,6 +23,7 @@ class Writers:
         self.random, self.kinds = rng, kinds
         self.log: list[tuple[str, str, str, Image | None]] = []
         self.mine: dict[str, set[int]] = {}
+        self.beneath: dict[tuple[str, int], Version | None] = {}
 
     def write(self, region: Region) -> None:
         """Make one write in a region."""
@@ -29,9 +31,11 @@ class Writers:
         stamping = "s" in self.kinds and ("u" not in self.kinds or self.random.random() < 0.4)
         operation = self.random.choice(STAMPING if stamping else UNMODIFIED)
         before = len(region.table.stream)
+        beneath = _beneath(region, key)
         getattr(self, f"_{operation}")(region, key)
         if len(region.table.stream) > before:
             self.mine.setdefault(region.name, set()).add(before + 1)
+            self.beneath[(region.name, before + 1)] = beneath
             self.log.append((region.name, operation, key["pk"]["S"], region.table.get(key)))
 
     def _value(self) -> dict[str, str]:
@@ -97,6 +101,15 @@ class Writers:
         version = Version(timestamp, STAMPING_SEQUENCE + self.random.getrandbits(60), region.name)
         context = (seen.context if seen else NOTHING_SEEN).including(version)
         region.table.write(key, stamped(content, Stamp(version, context, Writer.APPLICATION, digest)))
+
+
+def _beneath(region: Region, key: Image) -> Version | None:
+    """The version that a write is made on top of: the row's, as far as it can be believed, or the deletion's."""
+    current = region.table.get(key)
+    if current is not None:
+        return Row(current).trusting(region.clock()).version
+    tombstone = region.replica.tombstones.get(key_text(key))
+    return tombstone.deletion if tombstone else None
 
 
 UNMODIFIED = ("put", "put", "update", "update", "update", "delete", "delete", "stale_copy", "foreign_copy", "forge")

@@ -1,0 +1,168 @@
+"""Deliberate mistakes, made in the production code one at a time, each of which the simulator has to notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from distributary.adapters.memory.replica import MemoryTable
+from distributary.domain import memory, merge, origin, removal, settlement
+from distributary.domain.change import StreamRecord
+from distributary.domain.conflict import Judgement, Verdict
+from distributary.domain.delivery import Failure
+from distributary.domain.errors import DistributaryError
+from distributary.domain.facts import ApplyReport, CaptureReport
+from distributary.domain.place import Place
+from distributary.domain.row import Row, Tombstone
+from distributary.domain.steps import Decision, Write
+from distributary.domain.version import NOTHING_SEEN, Context, Version
+from distributary.services.apply import Apply
+from distributary.services.capture import Capture
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is done wrong, with which writers it shows, and within how many seeds it has to."""
+
+    name: str
+    places: Any
+    attribute: str
+    instead: Any
+    kinds: str = "u"
+    writes: int = 8
+    seeds: int = 1500
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """The production code with the mistake in it."""
+        with ExitStack() as patches:
+            for place in self.places if isinstance(self.places, tuple) else (self.places,):
+                patches.enter_context(patch.object(place, self.attribute, self.instead))
+            yield
+
+
+def _nothing(*_: Any, **__: Any) -> Decision[None]:
+    yield from ()
+
+
+def _without_tie_break(version: Version, _c: Context, present: Version | None, _p: Context) -> Judgement:
+    newer = present is None or version.timestamp > present.timestamp
+    return Judgement(Verdict.NEWER if newer else Verdict.OLDER, conflict=False)
+
+
+def _last_delivered_wins(*_: Any) -> Judgement:
+    return Judgement(Verdict.NEWER, conflict=False)
+
+
+def _from_processing_time(original: Callable[..., Any]) -> Callable[..., Any]:
+    def local(record: StreamRecord, kind: Any, state: Any, place: Place) -> Any:
+        return original(replace(record, created_at=place.now), kind, state, place)
+
+    return local
+
+
+def _one_too_far(original: Callable[..., CaptureReport]) -> Callable[..., CaptureReport]:
+    def run(self: Capture, arrivals: Sequence[Any], remaining: Any) -> CaptureReport:
+        report = original(self, arrivals, remaining)
+        if report.failure is not None:
+            positions = [arrival.position for arrival in arrivals]
+            behind = positions[positions.index(report.failure.position) + 1 :]
+            report.failure = Failure(behind[0], report.failure.error) if behind else None
+        return report
+
+    return run
+
+
+def _all_done(original: Callable[..., ApplyReport]) -> Callable[..., ApplyReport]:
+    def run(self: Apply, *arguments: Any) -> ApplyReport:
+        report = original(self, *arguments)
+        report.failed.clear()
+        return report
+
+    return run
+
+
+def _without_outbox(self: Capture, peer: str, messages: Sequence[str]) -> DistributaryError | None:
+    try:
+        self.inboxes.send(peer, messages)
+    except DistributaryError as error:
+        return error
+    return None
+
+
+def _echo_by_stamp(old: Row | None, new: Row, *_: Any) -> bool:
+    newer = old is None or old.version is None or (new.version is not None and new.version > old.version)
+    return new.settled and newer
+
+
+def _echo_if_it_was_settled(old: Row | None, new: Row, *_: Any) -> bool:
+    return (old is None or old.settled or old.marked) and _echo_by_stamp(old, new)
+
+
+def _without_mark(row: Row, deletion: Version, context: Context, place: Place) -> Decision[bool]:
+    del deletion, context, place
+    yield Write(row, None)
+    return True
+
+
+def _forgetting_context(original: Callable[..., Decision[bool]]) -> Callable[..., Decision[bool]]:
+    def remove(row: Row, deletion: Version, context: Context, place: Place) -> Decision[bool]:
+        with patch.object(removal, "replace", lambda known, **new: replace(known, **{**new, "context": known.context})):
+            return (yield from original(row, deletion, context, place))
+
+    return remove
+
+
+def _never_put_back(original: Callable[..., Decision[bool]]) -> Callable[..., Decision[bool]]:
+    def show(local: Any, tombstone: Tombstone | None) -> Decision[bool]:
+        return (yield from original(local, replace(tombstone, removing=None) if tombstone else None))
+
+    return show
+
+
+def _without_tombstone(tombstone: Tombstone | None, *_: Any) -> Tombstone:
+    return tombstone or Tombstone()
+
+
+def _unconditionally(self: MemoryTable, key: Any, write: Write) -> bool:
+    self.write(key, write.image)
+    return True
+
+
+def _mint_from_the_clock(created_at: int, sequence: int, region: str, *, above: Any) -> Version:
+    del above
+    return Version(created_at, sequence, region)
+
+
+MISTAKES = (
+    Mistake("versions compared without the tie-break", merge, "judge", _without_tie_break),
+    Mistake("the last delivery wins", merge, "judge", _last_delivered_wins),
+    Mistake(
+        "no look at the tombstone after an insert", (merge, settlement), "look_again", _nothing, writes=12, seeds=3000
+    ),
+    Mistake("writes without condition", MemoryTable, "write_if", _unconditionally),
+    Mistake("version from the processing time", settlement, "_local", _from_processing_time(settlement._local)),
+    Mistake("the checkpoint one too far", Capture, "run", _one_too_far(Capture.run)),
+    Mistake("unfinished messages deleted", Apply, "run", _all_done(Apply.run)),
+    Mistake("nothing kept for an unreachable peer", Capture, "_deliver", _without_outbox),
+    Mistake("an echo told by its stamp alone", origin, "_echo", _echo_by_stamp),
+    Mistake("an echo told by the old row being settled", origin, "_echo", _echo_if_it_was_settled),
+    Mistake("deletion without a mark", settlement, "remove", _without_mark),
+    Mistake("remote deletion without a mark", merge, "remove", _without_mark),
+    Mistake("no tombstone for remote deletions", merge, "buried", _without_tombstone),
+    Mistake("no tombstone for local deletions", settlement, "buried", _without_tombstone),
+    Mistake(
+        "a removal forgets what the row had seen", merge, "remove", _forgetting_context(removal.remove), seeds=6000
+    ),
+    Mistake(
+        "a row that we removed is not put back", settlement, "_show_absent", _never_put_back(settlement._show_absent)
+    ),
+    Mistake("no memory of minted versions", memory, "_entries", lambda *_: [], kinds="u", writes=30, seeds=4000),
+    Mistake("versions not above what they replace", memory, "mint", _mint_from_the_clock),
+    Mistake("an insert is not on top of the tombstone", memory, "deleted_before", lambda *_: None, writes=20),
+    Mistake("remote changes overwrite rows that are not settled", merge, "_require_settled", lambda *_: None),
+    Mistake("contexts not merged", Context, "merge", lambda self, *_: self or NOTHING_SEEN),
+)
