@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from distributary.adapters.memory.replica import MemoryTable
-from distributary.domain import memory, merge, origin, removal, settlement
+from distributary.domain import memory, merge, origin, settlement
 from distributary.domain.change import StreamRecord
 from distributary.domain.conflict import Judgement, Verdict
 from distributary.domain.delivery import Failure
@@ -108,14 +108,6 @@ def _without_mark(row: Row, deletion: Version, context: Context, place: Place) -
     return True
 
 
-def _forgetting_context(original: Callable[..., Decision[bool]]) -> Callable[..., Decision[bool]]:
-    def remove(row: Row, deletion: Version, context: Context, place: Place) -> Decision[bool]:
-        with patch.object(removal, "replace", lambda known, **new: replace(known, **{**new, "context": known.context})):
-            return (yield from original(row, deletion, context, place))
-
-    return remove
-
-
 def _never_put_back(original: Callable[..., Decision[bool]]) -> Callable[..., Decision[bool]]:
     def show(local: Any, tombstone: Tombstone | None) -> Decision[bool]:
         return (yield from original(local, replace(tombstone, removing=None) if tombstone else None))
@@ -154,9 +146,6 @@ MISTAKES = (
     Mistake("remote deletion without a mark", merge, "remove", _without_mark),
     Mistake("no tombstone for remote deletions", merge, "buried", _without_tombstone),
     Mistake("no tombstone for local deletions", settlement, "buried", _without_tombstone),
-    Mistake(
-        "a removal forgets what the row had seen", merge, "remove", _forgetting_context(removal.remove), seeds=6000
-    ),
     Mistake(
         "a row that we removed is not put back", settlement, "_show_absent", _never_put_back(settlement._show_absent)
     ),
