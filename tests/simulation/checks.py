@@ -8,7 +8,7 @@ from typing import Any
 
 from distributary.domain import origin, settlement
 from distributary.domain.change import Change, StreamRecord
-from distributary.domain.image import Image, digest_of, key_text
+from distributary.domain.image import Image, digest_of, key_text, same_content
 from distributary.domain.message import unpack
 from distributary.domain.origin import Origin
 from distributary.domain.row import Row, Tombstone
@@ -96,20 +96,28 @@ Origins = dict[tuple[str, int], Origin]
 """Region and sequence number of a record, and how the production code classified it last."""
 
 
-def misread(world: World, origins: Origins) -> tuple[Any, ...] | None:
+def misread(world: World, witness: Witness, origins: Origins) -> tuple[Any, ...] | None:
     """The first record that was classified otherwise than it was written, or none.
 
-    One kind of our own writes counts as local, and rightly so: where an application has added an attribute that our
-    condition could not see, the row became a mixture that nobody has a version for.
+    Five cases are as they should be. Our own write counts as local where an application has added an attribute that
+    our condition could not see: the row became a mixture that nobody has a version for. It may count as local on a
+    second delivery that finds it overtaken and ships nothing. And a deletion by an application of a row that was
+    marked for deletion, with nothing written since, is the deletion that was under way. And a row as we had inserted
+    it, put back unchanged within two minutes of its deletion by an application with a copy, cannot be told from ours.
+    A stamp of ours that an application puts back where it belongs, without any change of content, changes nothing.
     """
     for (region, sequence), classified in origins.items():
         by_application = sequence in world.writers.mine.get(region, set())
         record = world.by_name[region].table.stream[sequence - 1]
         mixture = record.new is not None and not record.new.as_stamped
-        if classified.local and not by_application and mixture:
-            continue
-        if classified.local != by_application:
-            return ("misread", region, sequence, classified)
+        shipped = sequence in witness.shipped.get((region, record.row), {})
+        if classified.local and not by_application and not mixture and shipped:
+            return ("misread as local", region, sequence, classified)
+        under_way = record.new is None and record.old is not None and record.old.marked and record.old.as_stamped
+        old_copy = record.old is None and record.new is not None and record.new.settled
+        unchanged = record.old and record.new and same_content(record.old.content, record.new.content)
+        if not classified.local and by_application and not (under_way or old_copy or unchanged):
+            return ("misread as echo", region, sequence, classified)
     return None
 
 

@@ -28,7 +28,7 @@ def play(seed: int, writes: int, kinds: str) -> Broken | None:
         rested = world.run()
     if not rested:
         return Broken(seed, writes, kinds, ("never at rest",))
-    broken = verdict(world, witness) or misread(world, origins)
+    broken = verdict(world, witness) or misread(world, witness, origins)
     return Broken(seed, writes, kinds, broken) if broken else None
 
 

@@ -93,13 +93,13 @@ def _without_outbox(self: Capture, peer: str, messages: Sequence[str]) -> Distri
     return None
 
 
-def _echo_by_stamp(old: Row | None, new: Row, *_: Any) -> bool:
-    newer = old is None or old.version is None or (new.version is not None and new.version > old.version)
+def _echo_by_stamp(old: Row, new: Row, *_: Any) -> bool:
+    newer = old.version is None or (new.version is not None and new.version > old.version)
     return new.settled and newer
 
 
-def _echo_if_it_was_settled(old: Row | None, new: Row, *_: Any) -> bool:
-    return (old is None or old.settled or old.marked) and _echo_by_stamp(old, new)
+def _echo_if_it_was_settled(old: Row, new: Row, *_: Any) -> bool:
+    return (old.settled or old.marked) and _echo_by_stamp(old, new)
 
 
 def _without_mark(row: Row, deletion: Version, context: Context, place: Place) -> Decision[bool]:
@@ -113,6 +113,14 @@ def _never_put_back(original: Callable[..., Decision[bool]]) -> Callable[..., De
         return (yield from original(local, replace(tombstone, removing=None) if tombstone else None))
 
     return show
+
+
+def _without_context(original: Callable[..., Any]) -> Callable[..., Any]:
+    def taken(change: Any, image: Any, seen: Context, link: str) -> Any:
+        del seen
+        return original(change, image, NOTHING_SEEN, link)
+
+    return taken
 
 
 def _without_tombstone(tombstone: Tombstone | None, *_: Any) -> Tombstone:
@@ -151,7 +159,16 @@ MISTAKES = (
     ),
     Mistake("no memory of minted versions", memory, "_entries", lambda *_: [], kinds="u", writes=30, seeds=4000),
     Mistake("versions not above what they replace", memory, "mint", _mint_from_the_clock),
-    Mistake("an insert is not on top of the tombstone", memory, "deleted_before", lambda *_: None, writes=20),
+    Mistake(
+        "an insert is not on top of the tombstone", memory, "deleted_before", lambda *_: None, kinds="us", writes=25
+    ),
     Mistake("remote changes overwrite rows that are not settled", merge, "_require_settled", lambda *_: None),
-    Mistake("contexts not merged", Context, "merge", lambda self, *_: self or NOTHING_SEEN),
+    Mistake(
+        "an applied row forgets what it had seen",
+        merge,
+        "_taken",
+        _without_context(merge._taken),
+        kinds="us",
+        writes=25,
+    ),
 )

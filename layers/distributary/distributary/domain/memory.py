@@ -29,8 +29,8 @@ OVERTAKEN = Recollection(None)
 def recollect(record: StreamRecord, origin: Origin, state: State, region: str) -> Recollection:
     """Recall or mint the version of a local write, from the record and from durable memory alone.
 
-    A stamping writer's own version stands, unless an earlier record of this region has a higher one: then the
-    writer's clock has stepped back, or the stamp is a copy, and the write counts as unstamped.
+    A stamping writer's own version stands, unless an earlier record of this region, or the deletion beneath an insert,
+    has a higher one: then the writer's clock lags or the stamp is a copy, and the write counts as unstamped.
     """
     entries = _entries(record, state, region)
     for entry in entries:
@@ -39,11 +39,8 @@ def recollect(record: StreamRecord, origin: Origin, state: State, region: str) -
     if any(not entry.by_stamping_writer and entry.sequence > record.sequence for entry in entries):
         return OVERTAKEN
     earlier = [entry for entry in entries if not entry.by_stamping_writer]
-    stamp = record.new.stamp if record.new else None
-    if origin is Origin.STAMPED and stamp is not None and all(e < stamp.version.instant for e in earlier):
-        version = stamp.version
-    else:
-        version = _mint(record, earlier, state, region)
+    drawn = record.new.version if record.new and origin is Origin.STAMPED else None
+    version = drawn if drawn and _may_stand(drawn, record, earlier, state) else _mint(record, earlier, state, region)
     if any(entry.by_stamping_writer and entry > version.instant for entry in entries):
         return OVERTAKEN
     return Recollection(version, minted_before=version.instant in entries)
@@ -56,6 +53,13 @@ def _entries(record: StreamRecord, state: State, region: str) -> list[Instant]:
     if record.old:
         sources.append(record.old.context)
     return [entry for entry in (source.of(region) for source in sources) if entry is not None]
+
+
+def _may_stand(drawn: Version, record: StreamRecord, earlier: list[Instant], state: State) -> bool:
+    """Whether a stamping writer's version is above what its write was made on top of, seen by the writer or not."""
+    beneath = deleted_before(record, state)
+    deletion = beneath.deletion if beneath else None
+    return all(entry < drawn.instant for entry in earlier) and (deletion is None or deletion < drawn)
 
 
 def _mint(record: StreamRecord, earlier: list[Instant], state: State, region: str) -> Version:

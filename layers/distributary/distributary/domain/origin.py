@@ -14,7 +14,11 @@ from enum import Enum
 from distributary.domain.change import StreamRecord
 from distributary.domain.image import digest_of, same_content
 from distributary.domain.row import Row, Tombstone
-from distributary.domain.stamp import UNKNOWN, Writer, is_link_of_insert, link_to
+from distributary.domain.stamp import Writer, is_link_of_insert, link_to
+from distributary.domain.version import MICROSECONDS
+
+LONGEST_CALL = 120 * MICROSECONDS
+"""How long a call of a function can be under way, in microseconds: twice the timeout in template.yaml."""
 
 
 class Origin(Enum):
@@ -46,7 +50,8 @@ def origin_of(record: StreamRecord, region: str, tombstone: Tombstone | None) ->
         if old is not None and old.marked and (old.as_stamped or _removed_by_us(old, tombstone)):
             return Origin.ECHO
         return Origin.EXPIRED if record.expired else Origin.DELETED
-    if _echo(old, new, region, tombstone):
+    echo = _echo_of_insert(record, new, region, tombstone) if old is None else _echo(old, new, region)
+    if echo:
         return Origin.ECHO
     return Origin.STAMPED if _stamped_here(old, new, region) else Origin.UNSTAMPED
 
@@ -59,10 +64,21 @@ def _removed_by_us(old: Row, tombstone: Tombstone | None) -> bool:
     return digest_of(as_we_saw_it) == old.stamp.digest
 
 
-def _echo(old: Row | None, new: Row, region: str, tombstone: Tombstone | None) -> bool:
-    if old is None:
-        put_back = tombstone is not None and tombstone.removed == link_to(new.image, region)
-        return _may_be_our_insert(new, region) and not put_back
+def _echo_of_insert(record: StreamRecord, new: Row, region: str, tombstone: Tombstone | None) -> bool:
+    """An insert of ours, and not a copy of one that an application puts back after the row was deleted.
+
+    It is a copy if the last local deletion removed just this stamp, or if a newer deletion has been here for longer
+    than a call of ours can have been under way, since no call inserts what it sees to be deleted.
+    """
+    if not _may_be_our_insert(new, region) or new.version is None:
+        return False
+    if tombstone is None:
+        return True
+    long_deleted = tombstone.covers(new.version) and tombstone.arrived_at + LONGEST_CALL < record.created_at
+    return tombstone.removed != link_to(new.image, region) and not long_deleted
+
+
+def _echo(old: Row, new: Row, region: str) -> bool:
     stamp, changed = new.stamp, not same_content(old.content, new.content)
     if stamp is None or stamp.writer is Writer.APPLICATION:
         return False
@@ -80,8 +96,12 @@ def _may_be_our_insert(new: Row, region: str) -> bool:
 
 
 def _stamped_here(old: Row | None, new: Row, region: str) -> bool:
+    """Whether a stamping writer of this region drew the version for just this content.
+
+    One that could not know the content leaves the digest open; its write is minted above its stamp like any other's.
+    """
     stamp = new.stamp
     if stamp is None or stamp.writer is not Writer.APPLICATION or stamp.version.region != region:
         return False
     newer = old is None or old.version is None or stamp.version > old.version
-    return newer and (stamp.digest == UNKNOWN or new.as_stamped)
+    return newer and new.as_stamped
