@@ -32,9 +32,9 @@ def stream_records(
 def _events(streams: DynamoDBStreamsClient, arn: str) -> list[dict[str, Any]]:
     events = []
     for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-        start = streams.get_shard_iterator(
-            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
+        start = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
+            "ShardIterator"
+        ]
         while start:
             page = streams.get_records(ShardIterator=start)
             events += [_event(record) for record in page["Records"]]

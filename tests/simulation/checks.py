@@ -102,7 +102,7 @@ def misread(world: World, witness: Witness, origins: Origins) -> tuple[Any, ...]
     Five cases are as they should be. Our own write counts as local where an application has added an attribute that
     our condition could not see: the row became a mixture that nobody has a version for. It may count as local on a
     second delivery that finds it overtaken and ships nothing. And a deletion by an application of a row that was
-    marked for deletion, with nothing written since, is the deletion that was under way. And a row as we had inserted
+    marked for deletion is the deletion that was under way. And a row as we had inserted
     it, put back unchanged within two minutes of its deletion by an application with a copy, cannot be told from ours.
     A stamp of ours that an application puts back where it belongs, without any change of content, changes nothing.
     """
@@ -113,7 +113,7 @@ def misread(world: World, witness: Witness, origins: Origins) -> tuple[Any, ...]
         shipped = sequence in witness.shipped.get((region, record.row), {})
         if classified.local and not by_application and not mixture and shipped:
             return ("misread as local", region, sequence, classified)
-        under_way = record.new is None and record.old is not None and record.old.marked and record.old.as_stamped
+        under_way = record.new is None and record.old is not None and record.old.marked
         old_copy = record.old is None and record.new is not None and record.new.settled
         unchanged = record.old and record.new and same_content(record.old.content, record.new.content)
         if not classified.local and by_application and not (under_way or old_copy or unchanged):

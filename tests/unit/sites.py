@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from distributary.adapters.memory.replica import MemoryReplica, MemoryTable
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.delivery import Arrival
-from distributary.domain.errors import DistributaryError
+from distributary.domain.errors import DistributaryError, ItemTooLarge
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, key_text
 from distributary.domain.merge import Merged, merge
 from distributary.domain.message import pack
@@ -21,8 +21,9 @@ from distributary.domain.place import Place
 from distributary.domain.row import Row, Tombstone
 from distributary.domain.settlement import Settled, settle
 from distributary.domain.stamp import UNKNOWN, Stamp, Writer, stamped
-from distributary.domain.steps import Decision
+from distributary.domain.steps import Decision, Write
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, STAMPING_SEQUENCE, Context, Version
+from distributary.ports import Outcome
 from distributary.services.apply import Apply
 from distributary.services.capture import Capture
 from distributary.services.forward import Forward
@@ -56,6 +57,25 @@ T = TypeVar("T")
 
 
 @dataclass
+class RefusingReplica(MemoryReplica):
+    """The twin of a database that refuses rows. refusals: by partition key. limit: of an item's size, for texts."""
+
+    refusals: dict[str, DistributaryError] = field(default_factory=dict)
+    limit: int | None = None
+
+    def write(self, writes: Sequence[tuple[Image, Write]]) -> Sequence[Outcome]:
+        """See `ports.Replica`; the neighbours of a refused write are none of its business."""
+        outcomes: list[Outcome] = []
+        for row, write in writes:
+            refusal = self.refusals.get(row["pk"]["S"])
+            size = sum(len(name) + len(value.get("S", "")) for name, value in (write.image or {}).items())
+            if self.limit is not None and size > self.limit:
+                refusal = ItemTooLarge(f"{size} bytes")
+            outcomes += [refusal] if refusal else super().write([(row, write)])
+        return outcomes
+
+
+@dataclass
 class Site:
     """One replica. Each action of its application costs a second, so that records differ in their times."""
 
@@ -70,7 +90,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.table = MemoryTable(self.clock)
-        self.replica = MemoryReplica(self.table, pause=self._access)
+        self.replica = RefusingReplica(self.table, pause=self._access)
         self.queues = {region: MemoryQueue(self.clock) for region in self.dataset.regions}
         self.inbox = self.queues[self.region]
         self.inboxes = MemoryInboxes(self.queues, pause=self._access)

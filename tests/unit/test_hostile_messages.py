@@ -118,6 +118,7 @@ NOT_OURS = {
     "value of an unknown type": with_value({"X": "1"}),
     "text that is a number": with_value({"S": 1}),
     "number that is a number": with_value({"N": 1}),
+    "key whose number is none": body(key={"pk": {"N": "x"}}, image=None),
     "number that is none": with_value({"N": "one"}),
     "number that is empty": with_value({"N": ""}),
     "number that is not finite": with_value({"N": "Infinity"}),

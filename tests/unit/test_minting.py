@@ -1,0 +1,205 @@
+"""A local write is given the same version however often it is captured, above all that it was made on top of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from distributary.domain.change import Change
+from distributary.domain.version import STAMPING_SEQUENCE, Version
+from tests.unit.sites import HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site(HOME)
+
+
+def shipped(site: Site, index: int) -> Change:
+    """What capture ships for one record of the stream."""
+    change = site.settle(site.table.stream[index]).change
+    assert change is not None
+    return change
+
+
+def test_a_write_has_its_records_time_sequence_and_region(site: Site) -> None:
+    site.put(n=1)
+    record = site.last()
+    assert shipped(site, 0).version == Version(record.created_at, record.sequence, HOME)
+
+
+def test_a_retry_mints_the_same_version(site: Site) -> None:
+    site.put(n=1)
+    first = shipped(site, 0)
+    site.now += 3600 * SECOND
+    assert replace(shipped(site, 0), captured_at=first.captured_at) == first
+
+
+@pytest.mark.parametrize("moment", ["written", "look", "write"])
+def test_a_retry_mints_the_same_version_if_the_first_try_ended_in_the_middle(site: Site, moment: str) -> None:
+    site.merge(change_of(n=0, at=NOW + 60 * SECOND - 1))
+    site.settle_all()
+    site.update(n=1)
+    record = site.last()
+    before = len(site.table.stream)
+
+    def crash() -> None:
+        raise KeyboardInterrupt
+
+    site.interrupt(moment, crash)
+    versions = []
+    for _ in range(3):
+        try:
+            settled = site.settle(record)
+        except KeyboardInterrupt:
+            continue
+        versions.append(settled.change.version if settled.change else None)
+    assert len(set(versions)) == 1
+    assert versions[0] is not None
+    assert len(site.table.stream) <= before + 1
+
+
+@pytest.mark.parametrize("later", ["put", "update", "delete"])
+def test_a_retry_mints_the_same_version_after_the_row_was_written_again(site: Site, later: str) -> None:
+    site.put(n=1)
+    first = shipped(site, 0)
+    match later:
+        case "put":
+            site.put(n=2)
+        case "update":
+            site.update(n=2)
+        case _:
+            site.delete()
+    assert shipped(site, 0).version == first.version
+
+
+def test_a_retry_mints_the_same_version_after_another_region_replaced_the_row(site: Site) -> None:
+    site.put(n=1)
+    first = shipped(site, 0)
+    site.merge(change_of(n=2, at=NOW + 30 * SECOND))
+    assert shipped(site, 0).version == first.version
+
+
+def test_a_retry_mints_the_same_version_after_another_region_deleted_the_row(site: Site) -> None:
+    site.put(n=1)
+    first = shipped(site, 0)
+    site.merge(deletion_of(at=NOW + 30 * SECOND))
+    assert site.row() is None
+    assert shipped(site, 0).version == first.version
+
+
+def test_a_retry_of_a_deletion_mints_the_same_version(site: Site) -> None:
+    site.put(n=1)
+    site.settle_all()
+    site.delete()
+    index = len(site.table.stream) - 1
+    first = shipped(site, index)
+    site.put(n=2)
+    assert shipped(site, index).version == first.version
+
+
+def test_a_record_that_a_later_one_has_overtaken_ships_nothing(site: Site) -> None:
+    site.put(n=1)
+    site.put(n=2)
+    shipped(site, 1)
+    assert site.settle(site.table.stream[0]).change is None
+    assert site.content() == item(n=2)
+
+
+def test_a_write_on_top_of_a_newer_clock_is_above_it(site: Site) -> None:
+    ahead = change_of(n=1, at=NOW + 50 * SECOND)
+    site.merge(ahead)
+    site.update(n=2)
+    (change,) = site.changes()
+    assert change.version > ahead.version
+    assert change.context.covers(ahead.version)
+
+
+def test_an_insert_on_top_of_a_tombstone_is_above_it(site: Site) -> None:
+    deletion = deletion_of(at=NOW + 50 * SECOND)
+    site.merge(deletion)
+    site.put(n=1)
+    change = site.change()
+    assert change.version > deletion.version
+    assert change.context.covers(deletion.version)
+    assert site.content() == item(n=1)
+
+
+def test_an_insert_before_a_tombstone_arrived_is_not_above_it(site: Site) -> None:
+    site.put(n=1)
+    site.now += 10 * SECOND
+    deletion = deletion_of(at=NOW + 50 * SECOND)
+    away = Site(HOME, now=site.now)  # the same region, before the insert could be seen
+    away.merge(deletion)
+    site.replica.tombstones.update(away.replica.tombstones)
+    change = site.change()
+    assert change.version < deletion.version
+    assert site.row() is None
+
+
+def test_an_insert_on_top_of_this_regions_own_deletion_is_above_it_though_the_seconds_are_equal(site: Site) -> None:
+    site.put(n=1)
+    site.table.granularity = 3600 * SECOND
+    site.delete()
+    site.put(n=2)
+    versions = [change.version for change in site.changes()]
+    assert versions == sorted(versions)
+    assert site.content() == item(n=2)
+
+
+def test_writes_within_one_second_keep_their_order(site: Site) -> None:
+    site.table.granularity = 3600 * SECOND
+    for n in range(5):
+        site.put(n=n)
+        site.delete() if n % 2 else site.update(m=n)
+    versions = [change.version for change in site.changes()]
+    assert versions == sorted(versions)
+    assert len(set(versions)) == len(versions) == 10
+
+
+# --- stamping writers
+
+
+def test_a_stamping_writers_version_is_above_a_stream_record_of_the_same_microsecond(site: Site) -> None:
+    site.put_stamped(n=1, timestamp=NOW + SECOND)
+    assert site.change().version.sequence >= STAMPING_SEQUENCE
+
+
+def test_a_stamping_writer_whose_clock_stepped_back_counts_as_unstamped(site: Site) -> None:
+    site.put(n=1)
+    first = site.change()
+    site.put_image(item(n=0))
+    site.put_stamped(n=2, timestamp=NOW - 3600 * SECOND)
+    changes = site.changes()
+    assert changes[-1].version > first.version
+    assert changes[-1].image == item(n=2)
+    assert site.content() == item(n=2)
+
+
+def test_a_put_on_top_of_a_stamping_write_is_above_it_though_its_second_is_floored(site: Site) -> None:
+    site.put_stamped(n=1, timestamp=NOW + SECOND + 900_000)
+    first = site.change()
+    site.now -= SECOND
+    site.update(n=2)
+    assert site.change().version > first.version
+
+
+def test_a_record_that_a_stamping_writer_has_overtaken_loses_nothing(site: Site) -> None:
+    site.put(n=1)
+    site.put_stamped(n=2)
+    changes = site.changes()
+    assert changes[-1].image == item(n=2)
+    assert max(changes, key=lambda change: change.version).image == item(n=2)
+
+
+def test_ties_end_in_the_region_of_the_version() -> None:
+    home, peer = Site(HOME), Site(PEER)
+    for site in (home, peer):
+        site.put(n=len(site.region))
+    one, other = home.change(), peer.change()
+    assert one.version[:2] == other.version[:2]
+    home.merge(other)
+    peer.merge(one)
+    assert home.state() == peer.state()
+    assert home.content() == item(n=len(HOME))
