@@ -31,7 +31,7 @@ class Comparison:
 
 def compare(world: World, dataset: str) -> Comparison:
     """Read every table of a dataset whole, and compare contents and versions."""
-    seen = {region: _rows(world, dataset, region) for region in world.tables}
+    seen = {region: _rows(world, dataset, region) for region in _regions(world, dataset)}
     keys = sorted(set().union(*seen.values()))
     differences: dict[str, dict[str, str]] = {}
     for key in keys:
@@ -54,11 +54,15 @@ def wait_for_convergence(world: World, dataset: str, *, seconds: float) -> Compa
         time.sleep(0.5)
 
 
+def _regions(world: World, dataset: str) -> list[str]:
+    return [region for region, tables in world.tables.items() if dataset in tables]
+
+
 def messages(world: World, dataset: str, queues: tuple[str, ...]) -> int:
     """How many messages wait, or are being worked on, in some queues of all regions."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     total = 0
-    for region in world.tables:
+    for region in _regions(world, dataset):
         for queue in queues:
             url = queue_url(world, f"distributary-{dataset}-{queue}", region)
             answer = client(world, "sqs", region).get_queue_attributes(QueueUrl=url, AttributeNames=names)

@@ -21,10 +21,11 @@ KEY, CONTENT = "customer-4711", "4929-1234"
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """What template.yaml sets, and a logger that writes where this test reads."""
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Distributary")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "distributary")
+    del capsys  # it has replaced the standard output by now
     logger = Logger(service=uuid4().hex, level="DEBUG", stream=sys.stdout)
     monkeypatch.setattr(telemetry, "_logger", lambda: logger)
 

@@ -171,6 +171,7 @@ class FunctionSettings:
     outbox_url: str
     parked_url: str
     raise_stream_failures: bool
+    batched_row_writes: bool
 
 
 def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSettings:
@@ -183,9 +184,7 @@ def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSe
     region = _variable(environment, "AWS_REGION")
     if region not in dataset.regions:
         raise InvalidSettings(f"{path}: datasets.{name}.replicas: lacks {region}; add it or deploy elsewhere")
-    failures = environment.get("STREAM_FAILURES", "report")
-    if failures not in ("report", "raise"):
-        raise InvalidSettings(f"environment: STREAM_FAILURES: {failures!r} is unknown; use report or raise")
+    failures = _one_of(environment, "STREAM_FAILURES", ("report", "raise"))
     return FunctionSettings(
         dataset=dataset,
         region=region,
@@ -198,7 +197,15 @@ def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSe
         outbox_url=environment.get("OUTBOX_URL", ""),
         parked_url=environment.get("PARKED_URL", ""),
         raise_stream_failures=failures == "raise",
+        batched_row_writes=_one_of(environment, "ROW_WRITES", ("batched", "single")) == "batched",
     )
+
+
+def _one_of(environment: Mapping[str, str], name: str, choices: tuple[str, str]) -> str:
+    value = environment.get(name) or choices[0]
+    if value not in choices:
+        raise InvalidSettings(f"environment: {name}: {value!r} is unknown; use {choices[0]} or {choices[1]}")
+    return value
 
 
 def _bundled() -> Path:

@@ -109,7 +109,9 @@ def unique() -> str:
 
 def _replica(told: FunctionSettings) -> DynamoReplica:
     client: DynamoDBClient = _client("dynamodb", told.region, _DATABASE)
-    return DynamoReplica(client, table=told.table, tombstones=told.tombstones, now=clock)
+    return DynamoReplica(
+        client, table=told.table, tombstones=told.tombstones, now=clock, batched=told.batched_row_writes
+    )
 
 
 def _inboxes(told: FunctionSettings) -> Inboxes:

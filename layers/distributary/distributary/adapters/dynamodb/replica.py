@@ -27,7 +27,8 @@ class DynamoReplica:
 
     client: the SDK's, of that region; it retries what is worth retrying at once. A retry after a lost answer finds its
     condition broken by the first try: the outcome is False, and the decision looks again. now: the time in
-    microseconds. pause: waits so many seconds before keys are asked for again that DynamoDB left unread.
+    microseconds. pause: waits so many seconds before keys are asked for again that DynamoDB left unread. batched: False
+    writes rows one a request, for an emulator whose change stream does not show what PartiQL writes.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class DynamoReplica:
         tombstones: str,
         now: Callable[[], int],
         pause: Callable[[float], None] = time.sleep,
+        batched: bool = True,
     ) -> None:
         self._client = client
         self._table = table
         self._tombstones = TombstoneTable(tombstones, now)
         self._pause = pause
+        self._batched = batched
 
     def look(self, keys: Sequence[Image]) -> Mapping[str, State]:
         """See `ports.Replica`. Row and tombstone are read in one request, without order between them."""
@@ -69,7 +72,7 @@ class DynamoReplica:
         single: dict[int, Request] = {}
         for index, (key, write) in enumerate(writes):
             try:
-                statement = statement_of(self._table, key, write)
+                statement = statement_of(self._table, key, write) if self._batched else None
                 if statement is None:
                     single[index] = request_of(self._table, key, write)
                 else:

@@ -34,7 +34,8 @@ class ReplicatedModel(Model):
     with, and what the writer had seen of other regions.
 
     - `save` and `batch.save` know the whole item and sign it: no write-back follows.
-    - `update` does not know the item that results: its order is exact, the capture function adds the digest.
+    - `update` does not know the item that results and cannot sign it: the capture function gives it the version one
+      microsecond above its stamp, and writes that back.
     - `delete`, `batch.delete` and `transaction.delete` first stamp the stored row in a request of their own, because a
       deletion carries no stamp. That costs one more write unit, one more round trip and one more change for the
       peers, and needs the right to dynamodb:UpdateItem. The first request has the condition of the second, and is

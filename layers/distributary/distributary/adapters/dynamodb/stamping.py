@@ -49,7 +49,7 @@ class Stamper:
 def digest_of_item(item: Mapping[str, Mapping[str, Any]]) -> str:
     """The digest of an item as the SDK takes it; unknown where a value is of no form that we know.
 
-    Such a value is DynamoDB's to take or to refuse; when it is taken, the capture function writes the digest.
+    Such a value is DynamoDB's to take or to refuse; when it is taken, the capture function gives the row its version.
     """
     try:
         return digest_of(content_of(image_from_sdk(item)))

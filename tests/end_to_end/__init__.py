@@ -1,0 +1,1 @@
+"""The deployed system: real `sam deploy`, real event source mappings, roles enforced."""
