@@ -1,0 +1,1 @@
+"""Each handler with each file of events/."""
