@@ -1,0 +1,77 @@
+"""What was measured, as tables for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(found: Mapping[str, Any], console: Console) -> None:
+    """Print a table for each part that was measured."""
+    shows = {"lag": _lag, "throughput": _throughput, "cpu": _cpu, "cold": _cold}
+    for part, table in shows.items():
+        if part in found:
+            console.print(table(found[part]))
+
+
+def _lag(found: Mapping[str, Any]) -> Table:
+    table = Table(
+        *("chain", "p50 ms", "p90 ms", "p99 ms", "slowest ms", "writes", "never seen"),
+        title=f"Lag at {found['writes_per_second']:.0f} writes a second, one region to two, as seen in one of them",
+        caption=f"p50 is {found['p50_ratio']:.2f} times the bare chain's (aim: at most 1.5), "
+        f"p99 {found['p99_ratio']:.2f} times.",
+    )
+    for name, lag in found["milliseconds"].items():
+        cells = [f"{lag[each]:.0f}" for each in ("p50", "p90", "p99", "maximum", "samples", "unseen")]
+        table.add_row(name, *cells)
+    return table
+
+
+def _throughput(found: Mapping[str, Any]) -> Table:
+    table = Table(
+        *("chain", "rows a second", "rounds"),
+        title=f"A burst of {found['rows']} rows, from one region into {found['peers']}",
+        caption=f"{found['ratio_to_bare']:.2f} times the bare chain (aim: at least 1), "
+        f"{found['ratio_to_naive']:.2f} times the naive function.",
+    )
+    for name, rate in found["rows_per_second"].items():
+        table.add_row(name, f"{rate:.0f}", ", ".join(f"{each:.0f}" for each in found["rounds"][name]))
+    return table
+
+
+def _cpu(found: Mapping[str, Any]) -> Table:
+    functions: Mapping[str, Any] = found["functions"]
+    sizes = list(next(iter(functions.values()))["microseconds"])
+    table = Table(
+        *("function", *(f"{size} a call" for size in sizes), "where it goes (1000 a call)"),
+        title="CPU time a record, µs of this machine (times that of one PutItem a record)",
+    )
+    for name, each in functions.items():
+        ratios = found["ratio_to_put_item"][name]
+        cells = [f"{each['microseconds'][size]:.0f} ({ratios[size]:.2f})" for size in sizes]
+        packages = list(each["profiles"]["1000"]["packages"].items())[:3]
+        table.add_row(name, *cells, ", ".join(f"{package} {share:.0%}" for package, share in packages))
+    return table
+
+
+def _cold(found: Mapping[str, Any]) -> Table:
+    table = Table(
+        *(
+            "function",
+            "import ms",
+            "times botocore",
+            "clients ms",
+            "memory MB",
+            "all compiled: import ms",
+            "clients ms",
+        ),
+        title="Cold start, as built for deployment",
+        caption="Aim: an import under 300 ms.",
+    )
+    compiled = found["compiled"]
+    for name, each in found["as built"].items():
+        cells = [f"{each['import_ms']:.0f}", f"{each['import_ratio']:.2f}", f"{each['clients_ms']:.0f}"]
+        cells += [f"{each['memory_mb']:.0f}", f"{compiled[name]['import_ms']:.0f}"]
+        table.add_row(name, *cells, f"{compiled[name]['clients_ms']:.0f}")
+    return table
