@@ -62,7 +62,8 @@ template: venv
 	.venv-sam/bin/sam validate --lint --region us-east-1
 
 test: check ## every check and every rung of the tests
-	$(RUN) pytest -n auto --dist loadgroup
+	$(RUN) pytest -n auto --ignore=tests/end_to_end
+	$(RUN) pytest tests/end_to_end
 
 simulate: venv ## the simulation alone
 	$(RUN) pytest -n auto tests/simulation

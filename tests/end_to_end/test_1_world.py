@@ -7,12 +7,9 @@ import time
 from pathlib import Path
 
 import boto3
-import pytest
 
 from local.world import World
 from tests.end_to_end.conftest import REPLICATION, distributary
-
-pytestmark = pytest.mark.xdist_group("world")
 
 
 def test_env_is_all_that_an_aws_client_needs(world: World, state: Path) -> None:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import pytest
-
 from local.clients import client
 from local.convergence import LOST, WORKING, messages, wait_for_convergence
 from local.cutoff import cut_off
 from local.workload import Workload
 from local.world import World
-
-pytestmark = pytest.mark.xdist_group("world")
 
 HOME, PEER, LONELY = "us-east-1", "eu-west-1", "ap-southeast-2"
 PATIENCE = 90.0

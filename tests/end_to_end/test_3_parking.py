@@ -8,16 +8,12 @@ import subprocess
 import sys
 import time
 
-import pytest
-
 from distributary.adapters.parcels import parcel_from
 from distributary.domain.parcel import Parcel
 from local.clients import client
 from local.cutoff import queue_url
 from local.world import PROJECT, World
 from tests.end_to_end.test_2_convergence import HOME, PATIENCE, PEER, put, wait_until
-
-pytestmark = pytest.mark.xdist_group("world")
 
 
 def deliver(world: World, region: str, body: str) -> None:

@@ -12,8 +12,6 @@ from local.world import World
 from tests.end_to_end.probe import Probe, probe_as
 from tests.end_to_end.test_2_convergence import HOME, PEER
 
-pytestmark = pytest.mark.xdist_group("world")
-
 DENIED = {"AccessDenied", "AccessDeniedException"}
 ROW = {"pk": {"S": "probe"}}
 

@@ -8,15 +8,11 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-
 from local.deployment import SAM
 from local.world import PROJECT, World
 from tests.end_to_end.test_2_convergence import HOME
 from tests.functions.expectations import EXPECTED
 from tests.functions.payloads import EVENTS
-
-pytestmark = pytest.mark.xdist_group("world")
 
 FUNCTIONS = {
     "capture_dynamodb": "CaptureFunction",

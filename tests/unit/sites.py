@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, TypeVar
 
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, MemoryParking, MemoryQueue
-from distributary.adapters.memory.replica import MemoryReplica, MemoryTable
+from distributary.adapters.memory.replica import MemoryTable
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.delivery import Arrival
-from distributary.domain.errors import DistributaryError, ItemTooLarge
+from distributary.domain.errors import DistributaryError
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, key_text
 from distributary.domain.merge import Merged, merge
 from distributary.domain.message import pack
@@ -21,13 +21,13 @@ from distributary.domain.place import Place
 from distributary.domain.row import Row, Tombstone
 from distributary.domain.settlement import Settled, settle
 from distributary.domain.stamp import UNKNOWN, Stamp, Writer, stamped
-from distributary.domain.steps import Decision, Write
+from distributary.domain.steps import Decision
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, STAMPING_SEQUENCE, Context, Version
-from distributary.ports import Outcome
 from distributary.services.apply import Apply
 from distributary.services.capture import Capture
 from distributary.services.forward import Forward
 from distributary.services.rounds import run
+from tests.unit.refusals import RefusingReplica
 
 SECOND = MICROSECONDS
 HOME, PEER, FAR = "us-east-1", "eu-west-1", "ap-southeast-2"
@@ -54,25 +54,6 @@ def item(pk: str = "a", **attributes: Any) -> Image:
 
 
 T = TypeVar("T")
-
-
-@dataclass
-class RefusingReplica(MemoryReplica):
-    """The twin of a database that refuses rows. refusals: by partition key. limit: of an item's size, for texts."""
-
-    refusals: dict[str, DistributaryError] = field(default_factory=dict)
-    limit: int | None = None
-
-    def write(self, writes: Sequence[tuple[Image, Write]]) -> Sequence[Outcome]:
-        """See `ports.Replica`; the neighbours of a refused write are none of its business."""
-        outcomes: list[Outcome] = []
-        for row, write in writes:
-            refusal = self.refusals.get(row["pk"]["S"])
-            size = sum(len(name) + len(value.get("S", "")) for name, value in (write.image or {}).items())
-            if self.limit is not None and size > self.limit:
-                refusal = ItemTooLarge(f"{size} bytes")
-            outcomes += [refusal] if refusal else super().write([(row, write)])
-        return outcomes
 
 
 @dataclass

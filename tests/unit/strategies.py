@@ -72,9 +72,9 @@ images: st.SearchStrategy[Image] = st.dictionaries(names, values, max_size=5)
 
 
 @st.composite
-def changes(draw: st.DrawFn) -> Change:
-    """Puts and deletions of a replica of ORDERS."""
-    home = draw(st.sampled_from(ORDERS.regions))
+def changes(draw: st.DrawFn, *homes: str) -> Change:
+    """Puts and deletions of replicas of ORDERS, of any unless some are named."""
+    home = draw(st.sampled_from(homes or ORDERS.regions))
     key: Image = {"pk": {"S": draw(texts)}}
     image = draw(st.none() | images.map(lambda more: {**more, **key}))
     version = Version(draw(timestamps), draw(sequences), home)

@@ -35,7 +35,7 @@ def test_unpacking_is_the_inverse_of_packing(change: Change) -> None:
     assert unpacked(list(pack(ORDERS, change.home, [change]))) == [change]
 
 
-@given(st.lists(strategies.changes().filter(lambda change: change.home == HOME), max_size=6))
+@given(st.lists(strategies.changes(HOME), max_size=4))
 def test_changes_keep_their_order(changes: list[Change]) -> None:
     assert unpacked(list(pack(ORDERS, HOME, changes))) == changes
 
@@ -73,7 +73,7 @@ def test_only_a_single_change_over_the_limit_is_deflated() -> None:
 
 
 def test_a_change_that_fits_no_message_is_refused_by_name() -> None:
-    change = large("a", 2_000_000, "".join(map(chr, range(0x100, 0x400))))
+    change = large("a", 800_000, "".join(map(chr, range(0x100, 0x400))))
     with pytest.raises(ItemTooLarge, match="fits no message"):
         list(pack(ORDERS, PEER, [change]))
 
