@@ -148,6 +148,17 @@ def test_a_stamp_that_is_moved_back_on_the_same_content_is_local(site: Site) -> 
     assert origins(site)[0] is Origin.UNSTAMPED
 
 
+def test_a_stamp_copied_onto_the_very_row_that_it_had_replaced_is_local(site: Site) -> None:
+    site.merge(change_of(n=1))
+    first = site.present().image
+    site.merge(change_of(n=2, at=NOW + 1))
+    second = site.present().image
+    site.settle_all()
+    site.put_image(first)
+    site.put_image({**second, "n": {"N": "3"}})
+    assert site.settle(site.last()).origin is Origin.UNSTAMPED
+
+
 def test_a_stamp_copied_onto_an_unstamped_row_is_local(site: Site) -> None:
     other = settled_row(site, "b", n=2)
     site.put("a", n=1)

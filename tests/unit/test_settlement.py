@@ -90,6 +90,36 @@ def test_a_stamp_that_is_newer_and_has_the_same_content_stays(site: Site) -> Non
     assert site.state() == (newer.image, newer.version)
 
 
+def test_a_newer_stamp_over_a_write_that_still_waits_stays(site: Site) -> None:
+    site.put(n=1)
+    record = site.last()
+    site.merge(change_of(n=2, at=LATER), take_unsettled=True)
+    site.update(n=1)
+    before = site.present()
+    site.settle(record)
+    assert site.present() == before
+    assert not site.present().settled
+
+
+def test_a_write_comes_back_where_an_older_change_and_an_older_deletion_had_met_its_row(site: Site) -> None:
+    site.merge(change_of(n=0))
+    site.settle_all()
+    site.update(n=1)
+    record = site.last()
+    site.merge(change_of(n=2, at=NOW + 1), take_unsettled=True)
+
+    def crash() -> None:
+        raise KeyboardInterrupt
+
+    site.interrupt("written", crash)
+    with pytest.raises(KeyboardInterrupt):
+        site.merge(deletion_of(at=NOW + 2))
+    assert site.present().marked
+    site.settle(record)
+    assert site.content() == item(n=1)
+    assert site.present().settled
+
+
 def test_a_row_that_is_about_to_be_deleted_by_an_older_deletion_is_saved(site: Site) -> None:
     site.merge(change_of(n=0))
     site.settle_all()
@@ -140,8 +170,10 @@ def test_a_row_that_a_newer_deletion_of_ours_removed_stays_away(site: Site) -> N
     site.update(n=1)
     record = site.last()
     site.merge(deletion_of(at=LATER), take_unsettled=True)
+    written = len(site.table.stream)
     site.settle(record)
     assert site.row() is None
+    assert len(site.table.stream) == written, "readers saw the row flicker"
 
 
 def test_a_row_that_the_application_deleted_since_stays_away(site: Site) -> None:
