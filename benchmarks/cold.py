@@ -15,7 +15,7 @@ from local import deployment
 from local.children import Children
 from local.world import PROJECT, STATE_FOLDER
 
-ROUNDS = 5
+ROUNDS = 3
 TOP = 15
 SECONDS = 60
 FUNCTIONS = {"capture": "CaptureFunction", "apply": "ApplyFunction", "forward": "ForwardFunction"}

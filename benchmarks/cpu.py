@@ -23,7 +23,7 @@ from local.clients import client
 from local.world import PROJECT
 
 TABLE, TOMBSTONES, INBOX = "benchmark-cpu", "benchmark-cpu-tombstones", "benchmark-cpu-inbox"
-CALLS = {1: 30, 10: 12, 100: 5, 1000: 2}
+CALLS = {1: 20, 10: 8, 100: 4, 1000: 2}
 """Records of a call, and how often it is made; the medians count."""
 WARM_UP = 3
 SECONDS = 90

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.chains import KEYS, Chain
-from benchmarks.stage import Stage, rest
+from benchmarks.stage import DATASET, Stage, rest
+from local.clients import client
 
-ROWS = 2000
+ROWS = 1000
 ROUNDS = 2
 WRITERS = 4
 POLL = 0.05
@@ -26,12 +27,22 @@ def measure(on: Stage) -> dict[str, Any]:
     medians = {name: statistics.median(found) for name, found in rates.items()}
     return {
         "rows": ROWS,
+        "row_writes": _row_writes(on),
         "peers": len(on.distributary.peers),
         "rows_per_second": medians,
         "rounds": rates,
         "ratio_to_bare": medians["distributary"] / medians["bare"],
         "ratio_to_naive": medians["distributary"] / medians["naive"],
     }
+
+
+def _row_writes(on: Stage) -> str:
+    """How Distributary writes rows on this emulator: `batched` as on AWS, or `single`."""
+    functions = client(on.world, "lambda", on.distributary.source)
+    told = functions.get_function_configuration(FunctionName=f"distributary-{DATASET}-apply")["Environment"][
+        "Variables"
+    ]
+    return str(told.get("ROW_WRITES", "batched"))
 
 
 def _burst(chain: Chain, prefix: str) -> float:
