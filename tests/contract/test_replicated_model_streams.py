@@ -213,8 +213,8 @@ def version_of(model: ReplicatedModel) -> Version:
 
 
 def just_above(model: ReplicatedModel, record: StreamRecord) -> Version:
-    """The version of a write whose stamp leaves the digest open."""
-    return Version(version_of(model).timestamp + 1, record.sequence, HOME)
+    """The version of a write whose stamp leaves the digest open; the stream may tell of it only in the next second."""
+    return Version(max(version_of(model).timestamp + 1, record.created_at), record.sequence, HOME)
 
 
 def change_of(settled: Settled) -> Change:

@@ -1,4 +1,4 @@
-"""A function that makes one AWS call with the role of another function, and tells the error code."""
+"""A function that makes one AWS call with a given role, such as another function's, and tells the error code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def handler(event, context):
 
 @dataclass(frozen=True)
 class Probe:
-    """Stands in for one function of one region: same role, same layer."""
+    """A deployed function that does what it is told, as far as its role lets it."""
 
     world: World
     region: str
@@ -46,21 +46,27 @@ class Probe:
         return str(json.loads(answer["Payload"].read()))
 
 
-def probe_as(world: World, region: str, function: str) -> Probe:
-    """Deploy a probe with the role and the code layer of a deployed function."""
+def role_of(world: World, region: str, function: str) -> str:
+    """The role of a deployed function."""
+    told = client(world, "lambda", region).get_function(FunctionName=function)
+    return str(told["Configuration"]["Role"])
+
+
+def probe_as(world: World, region: str, role: str) -> Probe:
+    """Deploy a probe with a role, and with the SDK out of the code layer."""
     functions = client(world, "lambda", region)
-    told = functions.get_function(FunctionName=function)["Configuration"]
+    layers = functions.get_function(FunctionName="distributary-orders-apply")["Configuration"]["Layers"]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr("probe.py", SOURCE)
-    name = f"probe-{function}"
+    name = f"probe-{role.rpartition('/')[2]}"
     functions.create_function(
         FunctionName=name,
         Runtime="python3.11",
-        Role=told["Role"],
+        Role=role,
         Handler="probe.handler",
         Code={"ZipFile": archive.getvalue()},
-        Layers=[layer["Arn"] for layer in told["Layers"]],
+        Layers=[layer["Arn"] for layer in layers if ":distributary-orders-code:" in layer["Arn"]],
         Timeout=30,
     )
     return Probe(world, region, name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from local.deployment import SAM
 from local.world import PROJECT, World
-from tests.end_to_end.test_2_convergence import HOME
+from tests.end_to_end.rows import HOME
 from tests.functions.expectations import EXPECTED
 from tests.functions.payloads import EVENTS
 
