@@ -65,8 +65,9 @@ test: check ## every check and every rung of the tests
 	$(RUN) pytest -n auto --ignore=tests/end_to_end
 	$(RUN) pytest tests/end_to_end
 
-simulate: venv ## the simulation alone
-	$(RUN) pytest -n auto tests/simulation
+SEEDS ?= 10000
+simulate: venv ## play SEEDS histories of the protocol, those of earlier runs included
+	@$(RUN) tests.simulation $(SEEDS)
 
 bench: venv ## measure lag, throughput and cost; a table, and JSON in benchmarks/results
 	$(RUN) benchmarks

@@ -117,7 +117,7 @@ def _records_of(name: str) -> dict[str, dict[str, Any]]:
     """One payload for each kind of stream record, about the row of that name."""
     plain, paid = row(name, total={"N": "10"}), row(name, total={"N": "12"})
     settled = stamp(plain, version(-60), link=link_of_insert(REGION, "kYb3Tz0aPq1x"))
-    newer = stamp(paid, version(-1), link=link_to(settled, REGION, content_changes=True))
+    newer = stamp(paid, version(-1), link=link_to(settled, REGION))
     restamped = stamp(plain, version(-1, REGION), link=link_to(plain, REGION))
     marked = stamp(plain, version(-1), link=link_to(settled, REGION), writer=Writer.REPLICATION_DELETES)
     signed = stamp(paid, version(0, REGION, STAMPING_SEQUENCE + 7), writer=Writer.APPLICATION)

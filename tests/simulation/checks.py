@@ -3,86 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
-from distributary.domain import origin, settlement
-from distributary.domain.change import Change, StreamRecord
-from distributary.domain.image import Image, digest_of, key_text, same_content
-from distributary.domain.message import unpack
-from distributary.domain.origin import Origin
-from distributary.domain.row import Row, Tombstone
+from distributary.domain.change import StreamRecord
+from distributary.domain.image import STAMP_ATTRIBUTE, Image, key_text, same_content
+from distributary.domain.row import Row
 from distributary.domain.version import Version
-from tests.simulation.world import World
-from tests.simulation.writers import KEYS
+from tests.simulation.regions import Region
+from tests.simulation.witness import Fault, Witness
 
 
-class Witness:
-    """Sees every message: what each version stands for, and what it was made on top of."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.minted: dict[str, dict[Version, str | None]] = {}
-        self.shipped: dict[tuple[str, str], dict[int, Version]] = {}
-        self.faults: list[tuple[Any, ...]] = []
-        for region in world.regions:
-            region.inbox.send = self._listening(region.inbox.send)  # type: ignore[method-assign]
-
-    def _listening(self, send: Any) -> Any:
-        def listen(body: str, attributes: Any = None) -> None:
-            for change in unpack(body, self.world.dataset):
-                self.note(change)
-            send(body, attributes)
-
-        return listen
-
-    def note(self, change: Change) -> None:
-        """A version stands for one content, and is above what it was made on top of."""
-        digest = digest_of(change.image) if change.image is not None else None
-        known = self.minted.setdefault(change.row, {})
-        self._check_time(change, known)
-        if known.setdefault(change.version, digest) != digest:
-            self.faults.append(("minted twice", change.row, change.version))
-        beneath = self.world.writers.beneath.get((change.home, int(change.source)))
-        if beneath is not None and change.version <= beneath:
-            self.faults.append(("lost to what it was made on top of", change.row, change.version, beneath))
-        self.shipped.setdefault((change.home, change.row), {})[int(change.source)] = change.version
-
-    def _check_time(self, change: Change, known: dict[Version, str | None]) -> None:
-        """A version's time is the write's, or follows from a version that was there before; never from the capture."""
-        record = self.world.by_name[change.home].table.stream[int(change.source) - 1]
-        stamps = [row.stamp.version for row in (record.old, record.new) if row is not None and row.stamp is not None]
-        times = {version.timestamp for version in (*known, *stamps)}
-        time = change.version.timestamp
-        if time != record.created_at and time not in times and time - 1 not in times:
-            self.faults.append(("a time from nowhere", change.row, change.version))
-
-
-def verdict(world: World, witness: Witness) -> tuple[Any, ...] | None:
+def verdict(witness: Witness) -> Fault | None:
     """The first promise that was broken, or none."""
-    if witness.faults:
-        return witness.faults[0]
-    for place, versions in witness.shipped.items():
-        if versions[max(versions)] != max(versions.values()):
-            return ("the last write at home lost to an earlier one", place, versions)
+    return next(_broken(witness), None)
+
+
+def _broken(witness: Witness) -> Iterator[Fault]:
+    yield from witness.faults
+    world = witness.world
     for region in world.regions:
         if region.parking.parcels:
-            return ("parked", region.name, region.parking.parcels[0])
-    return next((broken for key in KEYS if (broken := _disagreement(world, witness, key))), None)
+            yield ("parked", region.name, region.parking.parcels[0])
+        if region.inbox.dead or region.outbox.dead:
+            yield ("dead letters", region.name)
+        if region.shards.expired_unread:
+            yield ("expired", region.name)
+    yield from _overtaken(witness)
+    for key in world.writers.keys:
+        yield from _disagreements(witness, key)
+    yield from _lost(witness)
+    yield from _misread(witness)
 
 
-def _disagreement(world: World, witness: Witness, key: Image) -> tuple[Any, ...] | None:
-    """Where regions differ in a row, or are equal but not at the newest version."""
-    views = [_view(region.table.get(key)) for region in world.regions]
+def _overtaken(witness: Witness) -> Iterator[Fault]:
+    """In one region the order of versions is that of the writes."""
+    for place, versions in witness.shipped.items():
+        sane = {source: version for source, version in versions.items() if _sane(witness, version)}
+        if sane and sane[max(sane)] != max(sane.values()):
+            yield ("the last write at home lost to an earlier one", place, versions)
+
+
+def _disagreements(witness: Witness, key: Image) -> Iterator[Fault]:
+    """Where regions differ in a row or its tombstone, or are equal but not at the newest version."""
+    row, regions = key_text(key), witness.world.regions
+    views = [_view(region.table.get(key)) for region in regions]
     if any(view != views[0] for view in views):
-        return ("diverged", key, views)
-    minted = witness.minted.get(key_text(key))
+        yield ("diverged", key, views)
+    deletions = [_deletion(witness, region, row) for region in regions]
+    if any(deletion != deletions[0] for deletion in deletions):
+        yield ("tombstones differ", key, deletions)
+    minted = {v: digest for v, digest in witness.minted.get(row, {}).items() if _sane(witness, v)}
     if minted:
         newest = max(minted)
-        expected = (minted[newest], newest) if minted[newest] is not None else None
-        if views[0] != expected:
-            return ("not the newest", key, newest, minted[newest], views[0])
-    return None
+        digest = minted[newest]
+        if views[0] != ((digest, newest) if digest is not None else None):
+            yield ("not the newest", key, newest, digest, views[0])
+
+
+def _deletion(witness: Witness, region: Region, row: str) -> Version | None:
+    tombstone = region.replica.tombstones.get(row)
+    deletion = tombstone.deletion if tombstone is not None else None
+    return deletion if deletion is not None and _sane(witness, deletion) else None
+
+
+def _sane(witness: Witness, version: Version) -> bool:
+    """Whether a version is not from a clock that was a year ahead."""
+    return version.timestamp <= witness.world.now + witness.world.dataset.max_clock_drift
 
 
 def _view(image: Image | None) -> tuple[str, Version | None] | None:
@@ -92,48 +77,84 @@ def _view(image: Image | None) -> tuple[str, Version | None] | None:
     return row.digest, row.version
 
 
-Origins = dict[tuple[str, int], Origin]
-"""Region and sequence number of a record, and how the production code classified it last."""
+def _lost(witness: Witness) -> Iterator[Fault]:
+    """Every acknowledged write was shipped, or a later one of its region on top of it was."""
+    world = witness.world
+    for (region, sequence), written in world.writers.log.items():
+        record = world.by_name[region].table.stream[sequence - 1]
+        shipped = witness.shipped.get((region, record.row), {})
+        if not any(source >= sequence for source in shipped) and not _not_to_be_told(witness, region, record):
+            yield ("an acknowledged write was lost", region, sequence, written)
 
 
-def misread(world: World, witness: Witness, origins: Origins) -> tuple[Any, ...] | None:
-    """The first record that was classified otherwise than it was written, or none.
+def _not_to_be_told(witness: Witness, region: str, record: StreamRecord) -> bool:
+    """Whether a write of an application looks like one of ours, or says the same, and so need not be shipped.
 
-    Five cases are as they should be. Our own write counts as local where an application has added an attribute that
-    our condition could not see: the row became a mixture that nobody has a version for. It may count as local on a
-    second delivery that finds it overtaken and ships nothing. And a deletion by an application of a row that was
-    marked for deletion is the deletion that was under way. And a row as we had inserted
-    it, put back unchanged within two minutes of its deletion by an application with a copy, cannot be told from ours.
-    A stamp of ours that an application puts back where it belongs, without any change of content, changes nothing.
+    The deletion of a row that was marked for deletion is the deletion that was under way. A row as we had inserted it,
+    put back unchanged within two minutes of its deletion by an application with a copy, cannot be told from ours. A
+    stamp of ours that an application puts back where it belongs, without any change of content, changes nothing. And a
+    copy of what we had written, put over a copy of the very stamp that we had replaced, looks like that write of ours.
     """
-    for (region, sequence), classified in origins.items():
-        by_application = sequence in world.writers.mine.get(region, set())
+    old, new = record.old, record.new
+    classified = witness.origins.get((region, record.sequence))
+    if classified is None or classified.local:
+        return False
+    under_way = new is None and old is not None and old.marked
+    old_copy = old is None and new is not None and new.settled
+    unchanged = old is not None and new is not None and same_content(old.content, new.content)
+    return under_way or old_copy or unchanged or _done_by_us_before(witness, region, record)
+
+
+def _done_by_us_before(witness: Witness, region: str, record: StreamRecord) -> bool:
+    def stamp(row: Row | None) -> object:
+        return row.image.get(STAMP_ATTRIBUTE) if row is not None else None
+
+    return any(
+        each.row == record.row and each.new == record.new and stamp(each.old) == stamp(record.old)
+        for each in witness.world.by_name[region].table.stream[: record.sequence - 1]
+        if (region, each.sequence) not in witness.world.writers.log
+    )
+
+
+def _misread(witness: Witness) -> Iterator[Fault]:
+    """Records that were classified otherwise than they were written.
+
+    Our own write counts as local where an application has added an attribute that our condition could not see: the row
+    became a mixture that nobody has a version for. It may count as local on a second delivery that finds it overtaken
+    and ships nothing.
+    """
+    world = witness.world
+    for (region, sequence), classified in witness.origins.items():
+        by_application = (region, sequence) in world.writers.log
         record = world.by_name[region].table.stream[sequence - 1]
         mixture = record.new is not None and not record.new.as_stamped
         shipped = sequence in witness.shipped.get((region, record.row), {})
         if classified.local and not by_application and not mixture and shipped:
-            return ("misread as local", region, sequence, classified)
-        under_way = record.new is None and record.old is not None and record.old.marked
-        old_copy = record.old is None and record.new is not None and record.new.settled
-        unchanged = record.old and record.new and same_content(record.old.content, record.new.content)
-        if not classified.local and by_application and not (under_way or old_copy or unchanged):
-            return ("misread as echo", region, sequence, classified)
-    return None
+            yield ("misread as local", region, sequence, classified)
+        if not classified.local and by_application and not _not_to_be_told(witness, region, record):
+            yield ("misread as echo", region, sequence, classified)
 
 
-@contextmanager
-def watching_origins() -> Iterator[Origins]:
-    """Record each classification that the production code makes."""
-    origins: Origins = {}
-    original = origin.origin_of
+def vanished(witness: Witness) -> dict[bool, int]:
+    """How often a write was replaced at home by an older state, by whether its writer stamps.
 
-    def watching(record: StreamRecord, region: str, tombstone: Tombstone | None) -> Origin:
-        classified = original(record, region, tombstone)
-        origins[(region, record.sequence)] = classified
-        return classified
-
-    settlement.__dict__["origin_of"] = watching
-    try:
-        yield origins
-    finally:
-        settlement.__dict__["origin_of"] = original
+    A reader of the home region sees such a write disappear; it comes back when the write's own record is settled.
+    """
+    counted = {False: 0, True: 0}
+    for region in witness.world.regions:
+        last: dict[str, int] = {}
+        for record in region.table.stream:
+            if (region.name, record.sequence) in witness.world.writers.log:
+                last[record.row] = record.sequence
+                continue
+            written = last.get(record.row)
+            version = witness.shipped.get((region.name, record.row), {}).get(written or 0)
+            if written is None or version is None or record.old is None:
+                continue
+            mine = region.table.stream[written - 1].new
+            was_there = mine is not None and same_content(record.old.content, mine.content)
+            stays = record.new is not None and same_content(record.old.content, record.new.content)
+            by = record.new.version if record.new is not None else record.old.version
+            if was_there and not stays and by is not None and by < version:
+                counted[witness.world.writers.log[(region.name, written)].stamping] += 1
+    return counted

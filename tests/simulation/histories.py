@@ -1,37 +1,74 @@
-"""Runs one history, or many, and says which promise was broken."""
+"""Plays one history to its end, with the operator's part in it, and says which promise was broken."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from tests.simulation.checks import Witness, misread, verdict, watching_origins
+from tests.simulation.checks import vanished, verdict
+from tests.simulation.choices import Choices
+from tests.simulation.recovery import recover
+from tests.simulation.setting import Writing, draw
+from tests.simulation.witness import Fault, Witness
 from tests.simulation.world import World
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A history that broke a promise; the same seed, writes and kinds play it again."""
+class Kind:
+    """A kind of histories. year_ahead: one region's clock is, until an operator repairs it."""
 
-    seed: int
+    writing: Writing
     writes: int
-    kinds: str
-    promise: tuple[Any, ...]
+    year_ahead: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.writing.value}-{self.writes}{'-year-ahead' if self.year_ahead else ''}"
 
 
-def play(seed: int, writes: int, kinds: str) -> Broken | None:
-    """Play one history to its end, then check it."""
-    world = World(seed, writes, kinds)
+KINDS = (
+    Kind(Writing.UNMODIFIED, 5),
+    Kind(Writing.UNMODIFIED, 8),
+    Kind(Writing.UNMODIFIED, 20),
+    Kind(Writing.STAMPING, 8),
+    Kind(Writing.MIXED, 6),
+    Kind(Writing.MIXED, 10),
+    Kind(Writing.MIXED, 25),
+    Kind(Writing.MIXED, 8, year_ahead=True),
+)
+
+
+@dataclass(frozen=True)
+class Played:
+    """What became of a history. record: its choices, which play it again; steps: where in it each step begins.
+
+    vanished: see `checks.vanished`.
+    """
+
+    kind: Kind
+    seed: int | None
+    record: tuple[int, ...]
+    steps: tuple[int, ...]
+    broken: Fault | None
+    vanished: dict[bool, int]
+
+
+def play(
+    kind: Kind,
+    seed: int | None = None,
+    record: Sequence[int] = (),
+    tell: Callable[[str], None] | None = None,
+) -> Played:
+    """Play the history of a seed, or a recorded one, to its end, then check it."""
+    choices = Choices(seed, record)
+    setting = draw(choices, kind.writing, kind.writes, year_ahead=kind.year_ahead)
+    if tell is not None:
+        tell(str(setting))
+    world = World(choices, setting, tell)
     witness = Witness(world)
-    with watching_origins() as origins:
-        rested = world.run()
-    if not rested:
-        return Broken(seed, writes, kinds, ("never at rest",))
-    broken = verdict(world, witness) or misread(world, witness, origins)
-    return Broken(seed, writes, kinds, broken) if broken else None
-
-
-def play_all(seeds: Iterable[int], writes: int, kinds: str) -> list[Broken]:
-    """Play many histories; the broken ones."""
-    return [broken for seed in seeds if (broken := play(seed, writes, kinds))]
+    with witness.watching():
+        rested = world.run() and (not kind.year_ahead or recover(world))
+    broken: Fault | None = verdict(witness) if rested else ("never at rest",)
+    seen = vanished(witness)
+    if broken is None and kind.writing is Writing.STAMPING and any(seen.values()):
+        broken = ("a stamping writer's write vanished",)
+    return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)

@@ -10,29 +10,37 @@ from unittest.mock import patch
 
 from distributary.adapters.memory.replica import MemoryTable
 from distributary.domain import memory, merge, origin, settlement
-from distributary.domain.change import StreamRecord
+from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Judgement, Verdict
 from distributary.domain.delivery import Failure
 from distributary.domain.errors import DistributaryError
 from distributary.domain.facts import ApplyReport, CaptureReport
+from distributary.domain.image import STAMP_ATTRIBUTE, Image
 from distributary.domain.place import Place
-from distributary.domain.row import Row, Tombstone
+from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.steps import Decision, Write
 from distributary.domain.version import NOTHING_SEEN, Context, Version
 from distributary.services.apply import Apply
 from distributary.services.capture import Capture
+from tests.simulation.histories import Kind
+from tests.simulation.setting import Writing
+
+SMALL = Kind(Writing.UNMODIFIED, 8)
+STAMPS = Kind(Writing.STAMPING, 8)
+MIXED = Kind(Writing.MIXED, 10)
+LONG = Kind(Writing.MIXED, 25)
+YEAR_AHEAD = Kind(Writing.MIXED, 8, year_ahead=True)
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is done wrong, with which writers it shows, and within how many seeds it has to."""
+    """What is done wrong, in which histories it shows, and within how many seeds it has to."""
 
     name: str
     places: Any
     attribute: str
     instead: Any
-    kinds: str = "u"
-    writes: int = 8
+    kind: Kind = SMALL
     seeds: int = 1500
 
     @contextmanager
@@ -51,6 +59,12 @@ def _nothing(*_: Any, **__: Any) -> Decision[None]:
 def _without_tie_break(version: Version, _c: Context, present: Version | None, _p: Context) -> Judgement:
     newer = present is None or version.timestamp > present.timestamp
     return Judgement(Verdict.NEWER if newer else Verdict.OLDER, conflict=False)
+
+
+def _at_most(version: Version, context: Context, present: Version | None, _p: Context) -> Judgement:
+    del context
+    newer = present is None or present.timestamp <= version.timestamp
+    return Judgement(Verdict.NEWER if newer and version != present else Verdict.OLDER, conflict=False)
 
 
 def _last_delivered_wins(*_: Any) -> Judgement:
@@ -109,8 +123,9 @@ def _without_mark(row: Row, deletion: Version, context: Context, place: Place) -
 
 
 def _never_put_back(original: Callable[..., Decision[bool]]) -> Callable[..., Decision[bool]]:
-    def show(local: Any, tombstone: Tombstone | None) -> Decision[bool]:
-        return (yield from original(local, replace(tombstone, removing=None) if tombstone else None))
+    def show(local: Any, state: State) -> Decision[bool]:
+        forgetful = replace(state.tombstone, removing=None) if state.tombstone else None
+        return (yield from original(local, replace(state, tombstone=forgetful)))
 
     return show
 
@@ -132,6 +147,28 @@ def _unconditionally(self: MemoryTable, key: Any, write: Write) -> bool:
     return True
 
 
+def _on_the_stamp_alone(current: Image, expected: Image, *, wide: bool) -> bool:
+    del wide
+    return current.get(STAMP_ATTRIBUTE) == expected.get(STAMP_ATTRIBUTE)
+
+
+def _clamped(original: Callable[..., Any]) -> Callable[..., Any]:
+    def unpacking(self: Apply, *arguments: Any) -> Any:
+        latest = self.clock() + self.dataset.max_clock_drift
+
+        def within(change: Change) -> Change:
+            version = change.version._replace(timestamp=min(change.version.timestamp, latest))
+            return replace(change, version=version, context=change.context.including(version))
+
+        return [replace(task, change=within(task.change)) for task in original(self, *arguments)]
+
+    return unpacking
+
+
+def _believing(self: Any, _latest: int) -> Any:
+    return self
+
+
 def _mint_from_the_clock(created_at: int, sequence: int, region: str, *, above: Any) -> Version:
     del above
     return Version(created_at, sequence, region)
@@ -139,36 +176,42 @@ def _mint_from_the_clock(created_at: int, sequence: int, region: str, *, above: 
 
 MISTAKES = (
     Mistake("versions compared without the tie-break", merge, "judge", _without_tie_break),
+    Mistake("versions compared by at most the same time", merge, "judge", _at_most),
     Mistake("the last delivery wins", merge, "judge", _last_delivered_wins),
-    Mistake(
-        "no look at the tombstone after an insert", (merge, settlement), "look_again", _nothing, writes=12, seeds=3000
-    ),
+    Mistake("no look at the tombstone after an insert", (merge, settlement), "look_again", _nothing, seeds=6000),
     Mistake("writes without condition", MemoryTable, "write_if", _unconditionally),
+    Mistake(
+        "deletions on condition of the stamp alone",
+        MemoryTable,
+        "_holds",
+        staticmethod(_on_the_stamp_alone),
+        MIXED,
+        6000,
+    ),
     Mistake("version from the processing time", settlement, "_local", _from_processing_time(settlement._local)),
     Mistake("the checkpoint one too far", Capture, "run", _one_too_far(Capture.run)),
     Mistake("unfinished messages deleted", Apply, "run", _all_done(Apply.run)),
     Mistake("nothing kept for an unreachable peer", Capture, "_deliver", _without_outbox),
     Mistake("an echo told by its stamp alone", origin, "_echo", _echo_by_stamp),
-    Mistake("an echo told by the old row being settled", origin, "_echo", _echo_if_it_was_settled),
-    Mistake("deletion without a mark", settlement, "remove", _without_mark),
+    Mistake("an echo told by the old row being settled", origin, "_echo", _echo_if_it_was_settled, MIXED, 3000),
+    Mistake("deletion without a mark", settlement, "remove", _without_mark, MIXED),
     Mistake("remote deletion without a mark", merge, "remove", _without_mark),
     Mistake("no tombstone for remote deletions", merge, "buried", _without_tombstone),
     Mistake("no tombstone for local deletions", settlement, "buried", _without_tombstone),
     Mistake(
-        "a row that we removed is not put back", settlement, "_show_absent", _never_put_back(settlement._show_absent)
+        "a row that we removed is not put back",
+        settlement,
+        "_show_absent",
+        _never_put_back(settlement._show_absent),
+        MIXED,
+        3000,
     ),
-    Mistake("no memory of minted versions", memory, "_entries", lambda *_: [], kinds="u", writes=30, seeds=4000),
+    Mistake("no memory of minted versions", memory, "_entries", lambda *_: [], MIXED, 4000),
     Mistake("versions not above what they replace", memory, "mint", _mint_from_the_clock),
-    Mistake(
-        "an insert is not on top of the tombstone", memory, "deleted_before", lambda *_: None, kinds="us", writes=25
-    ),
-    Mistake("remote changes overwrite rows that are not settled", merge, "_require_settled", lambda *_: None),
-    Mistake(
-        "an applied row forgets what it had seen",
-        merge,
-        "_taken",
-        _without_context(merge._taken),
-        kinds="us",
-        writes=25,
-    ),
+    Mistake("an insert is not on top of the tombstone", memory, "deleted_before", lambda *_: None, LONG),
+    Mistake("remote changes overwrite rows that are not settled", merge, "_require_settled", lambda *_: None, STAMPS),
+    Mistake("an applied row forgets what it had seen", merge, "_taken", _without_context(merge._taken), LONG),
+    Mistake("versions from the future clamped instead of parked", Apply, "_open", _clamped(Apply._open), YEAR_AHEAD),
+    Mistake("stamps from the future believed", Row, "trusting", _believing, YEAR_AHEAD),
+    Mistake("tombstones from the future believed", Tombstone, "trusting", _believing, YEAR_AHEAD),
 )

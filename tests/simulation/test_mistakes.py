@@ -1,9 +1,15 @@
 """A simulator that cannot fail proves nothing: each deliberate mistake is noticed within its number of seeds."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 import pytest
 
+from tests.simulation.choices import Choices
 from tests.simulation.histories import play
 from tests.simulation.mistakes import MISTAKES, Mistake
+from tests.simulation.reduce import reduced
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
@@ -11,7 +17,47 @@ def test_the_simulator_notices(mistake: Mistake) -> None:
     # given: the production code with one mistake in it
     with mistake.made():
         # when: histories are played until one breaks a promise
-        noticed = next((s for s in range(mistake.seeds) if play(s, mistake.writes, mistake.kinds) is not None), None)
+        noticed = next((s for s in range(mistake.seeds) if play(mistake.kind, s).broken is not None), None)
 
     # then: one did
     assert noticed is not None
+
+
+def test_a_seed_and_its_record_play_the_same_history() -> None:
+    for seed in range(5):
+        drawn: list[str] = []
+        recorded: list[str] = []
+        played = play(MISTAKES[0].kind, seed, tell=drawn.append)
+        again = play(MISTAKES[0].kind, record=played.record, tell=recorded.append)
+        assert (again.record, recorded) == (played.record, drawn)
+
+
+def test_a_list_that_ends_early_goes_on_with_the_simplest_choices() -> None:
+    choices = Choices(record=[7, 1])
+    assert [choices.below(5), choices.chance(0.5), choices.below(9), choices.chance(0.5)] == [4, True, 0, False]
+
+
+@dataclass
+class Ticking:
+    """A clock that shows one second more each time, so that the reduction ends after so many looks."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_a_failing_history_is_made_shorter_and_fails_in_the_same_way() -> None:
+    # given: a history that fails because of a mistake
+    (mistake,) = (each for each in MISTAKES if each.name == "nothing kept for an unreachable peer")
+    with mistake.made():
+        failing = next(played for s in range(mistake.seeds) if (played := play(mistake.kind, s)).broken is not None)
+        # when: somebody asks for a shorter one
+        short = reduced(failing, seconds=400, clock=Ticking())
+        # then: there is one, and it breaks the same promise
+        assert failing.broken is not None
+        assert short.broken is not None
+        assert short.broken[0] == failing.broken[0]
+        assert (short.kind.writes, len(short.steps)) < (failing.kind.writes, len(failing.steps))
+        assert play(short.kind, record=short.record).broken == short.broken

@@ -1,101 +1,56 @@
-"""The simulated world: regions whose functions run as coroutines, switched at every I/O by a seeded scheduler."""
+"""The simulated world: regions whose functions run as coroutines, switched at every I/O by one seeded scheduler."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, MemoryParking, MemoryQueue
-from distributary.adapters.memory.replica import MemoryReplica, MemoryTable
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
-from distributary.domain.delivery import Arrival, Received
 from distributary.domain.errors import Throttled, Unavailable
 from distributary.domain.version import MICROSECONDS
-from distributary.services.apply import Apply
-from distributary.services.capture import Capture
-from distributary.services.forward import Forward
+from tests.simulation.choices import Choices
+from tests.simulation.regions import Function, Process, Region
+from tests.simulation.setting import HOUR, STEPS, YEAR, Setting
 from tests.simulation.writers import Writers
 
 NAMES = ("ap-south-1", "eu-west-1", "eu-west-2", "sa-east-1", "us-east-1")
 START = 1_750_000_000 * MICROSECONDS
 TICKS = (0, 50_000, 100_000, 300_000)
-SKEWS = (0, 0, 0, -500_000, 500_000, -10_000_000, 10_000_000)
-DEADLINE = 60_000
-
-
-@dataclass(frozen=True)
-class Faults:
-    """Chances of what may go wrong at each I/O and each delivery, while faults last."""
-
-    crash: float = 0.01
-    fail_before: float = 0.01
-    fail_after: float = 0.01
-    duplicate: float = 0.1
-    rewind: float = 0.03
-
-
-@dataclass
-class Region:
-    """One replica with its table, queues and functions."""
-
-    name: str
-    skew: int
-    world: World
-    table: MemoryTable = field(init=False)
-    replica: MemoryReplica = field(init=False)
-    inbox: MemoryQueue = field(init=False)
-    outbox: MemoryQueue = field(init=False)
-    parking: MemoryParking = field(init=False)
-    position: int = 0
-    capturing: Process | None = None
-
-    def __post_init__(self) -> None:
-        shape = self.world.random
-        wide, whole = shape.random() < 0.2, shape.random() < 0.3
-        self.table = MemoryTable(self.clock, wide=wide, replaces_whole=whole)
-        self.replica = MemoryReplica(self.table, pause=self.world.io)
-        self.inbox = MemoryQueue(self.clock)
-        self.outbox = MemoryQueue(self.clock)
-        self.parking = MemoryParking(pause=self.world.io)
-
-    def clock(self) -> int:
-        """Microseconds, as this region sees them."""
-        return self.world.now + self.skew
-
-
-@dataclass
-class Process:
-    """One invocation of a function, and what is done when it ends."""
-
-    coroutine: greenlet
-    region: Region
-    done: Callable[[Any], None]
-    lost: Callable[[], None]
+LONG_TICKS = (HOUR // 3, 3 * HOUR, 20 * HOUR)
+TIMEOUT = 60 * MICROSECONDS
+SOON_EXPIRED = 23 * HOUR
+AFTERWARDS = ("written", "remembered", "held", "sent")
+"""Accesses that have had their effect when they give others their turn."""
 
 
 class World:
-    """Regions, writers, and the scheduler."""
+    """Regions, writers and the scheduler. tell: is given a line for each thing that happens."""
 
-    def __init__(self, seed: int, writes: int, kinds: str = "u", regions: int | None = None) -> None:
-        self.seed = seed
-        self.random = random.Random(seed)
-        self.now = START
-        count = regions or 2 + seed % 3
-        self.dataset = Dataset("orders", Engine.DYNAMODB, tuple(ReplicaSite(name) for name in NAMES[:count]))
-        self.regions = [Region(name, self.random.choice(SKEWS), self) for name in NAMES[:count]]
-        self.by_name = {region.name: region for region in self.regions}
-        self.faults = Faults()
+    def __init__(self, choices: Choices, setting: Setting, tell: Callable[[str], None] | None = None) -> None:
+        self.choices, self.setting, self.now = choices, setting, START
+        names = NAMES[: setting.regions]
+        self.dataset = Dataset("orders", Engine.DYNAMODB, tuple(ReplicaSite(name) for name in names))
+        self.tell = tell
+        self.writes = setting.writes
         self.faulty = True
         self.partitioned: set[str] = set()
-        self.processes: list[Process] = []
-        self.writes = writes
-        self.writers = Writers(self.random, kinds)
+        self.resumptions: list[Callable[[], bool]] = []
+        self.regions = [Region(name, skew, self) for name, skew in zip(names, setting.skews, strict=True)]
+        self.by_name = {region.name: region for region in self.regions}
+        self.invocations = [partial(each.invoke, f) for each in self.regions for f in Function]
+        self.queues = {region.name: region.inbox for region in self.regions}
+        self.writers = Writers(self)
         self.main = getcurrent()
         self._serial = 0
+        if setting.ahead is not None:
+            self.regions[setting.ahead].shift(YEAR)
+
+    def happens(self, probability: float) -> bool:
+        """Whether a fault strikes now."""
+        return self.faulty and probability > 0 and self.choices.chance(probability)
 
     def unique(self) -> str:
         """A text that was not given before."""
@@ -103,11 +58,11 @@ class World:
         return f"u{self._serial}"
 
     def io(self, access: str) -> None:
-        """Called by the twins at each access: give others their turn, and perhaps fail."""
-        directive = self.main.switch()
+        """Called by the twins before and after each access: give others their turn, and perhaps fail."""
+        directive = self.main.switch(access)
         if directive == "crash":
             raise GreenletExit
-        if directive == "fail" and access != "sleep":
+        if directive == "fail":
             raise Throttled(access) if len(access) % 2 else Unavailable(access)
         if access.startswith("send ") and access[5:] in self.partitioned:
             raise Unavailable(access)
@@ -117,115 +72,74 @@ class World:
         del seconds
         self.io("sleep")
 
-    # --- the functions of a region -------------------------------------------------------------------------------
-
-    def capture(self, region: Region) -> Process:
-        """Invoke capture on the next records."""
-        size = self.random.choice((1, 1, 2, 3, 5))
-        start = region.position
-        records = region.table.stream[start : start + size]
-        arrivals = [Arrival(str(record.sequence), record, {}) for record in records]
-        service: Capture = Capture(
-            self.dataset, "orders", region.name, region.replica, self.inboxes(), self.held(region),
-            region.parking, region.clock, self.unique,
-        )  # fmt: skip
-
-        def done(report: Any) -> None:
-            region.capturing = None
-            taken = len(records)
-            if report.failure is not None:
-                taken = [arrival.position for arrival in arrivals].index(report.failure.position)
-            region.position = start + taken
-            if self.faulty and self.random.random() < self.faults.rewind:
-                region.position = max(0, region.position - self.random.choice((1, 1, 2, 5)))
-
-        def lost() -> None:
-            region.capturing = None
-
-        remaining = 0 if self.faulty and self.random.random() < 0.01 else DEADLINE
-        process = self._spawn(region, lambda: service.run(arrivals, lambda: remaining), done, lost)
-        region.capturing = process
-        return process
-
-    def apply(self, region: Region) -> Process:
-        """Invoke apply on some visible messages."""
-        messages = self._receive(region.inbox)
-        service = Apply(
-            self.dataset, "orders", region.name, region.replica, region.parking, region.inbox,
-            region.clock, self.unique, self.sleep,
-        )  # fmt: skip
-        return self._consume(region, region.inbox, messages, lambda: service.run(messages, lambda: DEADLINE))
-
-    def forward(self, region: Region) -> Process:
-        """Invoke forward on some visible messages."""
-        messages = self._receive(region.outbox)
-        service = Forward(self.dataset, self.inboxes(), region.parking, region.outbox, region.clock)
-        return self._consume(region, region.outbox, messages, lambda: service.run(messages, lambda: DEADLINE))
-
-    def inboxes(self) -> MemoryInboxes:
-        """The inboxes of all regions."""
-        return MemoryInboxes({other.name: other.inbox for other in self.regions}, self.io)
-
-    def held(self, region: Region) -> MemoryOutbox:
-        """The outbox of a region."""
-        return MemoryOutbox(region.outbox, self.io)
-
-    def _receive(self, queue: MemoryQueue) -> list[Received]:
-        visible = queue.visible()
-        chosen = self.random.sample(visible, min(len(visible), self.random.choice((1, 1, 2, 4))))
-        return [queue.receive(name) for name in chosen]
-
-    def _consume(self, region: Region, queue: MemoryQueue, messages: list[Received], run: Callable[[], Any]) -> Process:
-        def done(report: Any) -> None:
-            for message in messages:
-                again = self.faulty and self.random.random() < self.faults.duplicate
-                if message.id not in report.failed and not again:
-                    queue.delete(message.id)
-
-        return self._spawn(region, run, done, lambda: None)
-
-    def _spawn(
-        self, region: Region, run: Callable[[], Any], done: Callable[[Any], None], lost: Callable[[], None]
-    ) -> Process:
-        process = Process(greenlet(run), region, done, lost)
-        self.processes.append(process)
-        return process
+    def start(self, name: str, run: Callable[[], Any], done: Callable[[Any], None], lost: Callable[[], None]) -> None:
+        """Begin an invocation."""
+        process = Process(name, greenlet(run), self.now, done, lost)
+        process.resume = partial(self._resume, process)
+        self.resumptions.append(process.resume)
+        self._note(lambda: f"invoke {name}")
 
     # --- the scheduler --------------------------------------------------------------------------------------------
 
     def run(self, limit: int = 60_000) -> bool:
         """Run until nothing is left to do; False when the world would not come to rest."""
         for _ in range(limit):
-            self.now += self.random.choice(TICKS)
+            self.choices.mark()
+            self.now += self.choices.pick(TICKS)
             if not self._step():
                 return True
         return False
 
     def _step(self) -> bool:
-        self.faulty = self.writes > 0
-        if not self.faulty:
-            self.partitioned.clear()
-        actions: list[Callable[[], Any]] = []
-        if self.writes:
-            actions.append(self._write)
+        if self.faulty and not self.writes:
+            self._heal()
+        # What has nothing to do is only found out when it is its turn: to ask all at every step would cost the most.
+        slots: list[Callable[[], bool]] = [*self.resumptions, *self.invocations]
+        if self.writes and self.choices.chance(self.setting.haste):
+            slots.append(self._write)
+        while slots:
+            if slots.pop(self.choices.below(len(slots)))():
+                return True
+        return self._write() if self.writes else self._wait()
+
+    def _heal(self) -> None:
+        self.faulty = False
+        self.partitioned.clear()
         for region in self.regions:
-            if region.capturing is None and region.position < len(region.table.stream):
-                actions.append(lambda region=region: self.capture(region))  # type: ignore[misc]
-            if region.inbox.visible():
-                actions.append(lambda region=region: self.apply(region))  # type: ignore[misc]
-            if region.outbox.visible():
-                actions.append(lambda region=region: self.forward(region))  # type: ignore[misc]
-        actions += [lambda process=process: self._resume(process) for process in self.processes]  # type: ignore[misc]
-        if not actions:
-            return self._wait()
-        self.random.choice(actions)()
+            region.paused.clear()
+        self._note(lambda: "all faults end")
+
+    def _write(self) -> bool:
+        """An application writes, and at times something happens to a region."""
+        self.writes -= 1
+        region, faults = self.choices.pick(self.regions), self.setting.faults
+        self.writers.write(region)
+        if self.happens(faults.partition):
+            self.partitioned = {self.choices.pick(self.regions).name} if self.choices.chance(0.5) else set()
+            self._note(lambda: f"cut off: {sorted(self.partitioned) or 'nobody'}")
+        if self.happens(faults.step):
+            region.skew = region.usual_skew + self.choices.pick(STEPS)
+            self._note(lambda: f"the clock of {region.name} is now off by {region.skew / MICROSECONDS:.1f} s")
+        if self.happens(faults.split):
+            region.shards.split(self.writers.row_of(self.choices.pick(self.writers.keys)))
+            self._note(lambda: f"a shard of {region.name} splits")
+        if self.happens(faults.restart):
+            region.shards.rewind()
+            self._note(lambda: f"the consumer of {region.name} starts at the oldest record")
+        if self.happens(faults.pause):
+            self._pause(self.choices.pick(self.regions))
         return True
 
-    def _write(self) -> None:
-        self.writes -= 1
-        self.writers.write(self.random.choice(self.regions))
-        if self.random.random() < 0.1:
-            self.partitioned = {self.random.choice(self.regions).name} if self.random.random() < 0.5 else set()
+    def _pause(self, region: Region) -> None:
+        """A function stands still for hours, or works again."""
+        function = self.choices.pick(tuple(Function))
+        region.paused ^= {function}
+        tick = self.choices.pick(LONG_TICKS)
+        unread = [oldest - each.skew for each in self.regions if (oldest := each.shards.oldest_unread()) is not None]
+        # What waits longer than a day in a stream is lost, and no protocol could help.
+        if all(self.now + tick - oldest < SOON_EXPIRED for oldest in unread):
+            self.now += tick
+        self._note(lambda: f"paused in {region.name}: {sorted(each.value for each in region.paused)}; hours pass")
 
     def _wait(self) -> bool:
         """Nothing can be done now: let time pass to the next message, if there is one."""
@@ -236,19 +150,45 @@ class World:
         self.now += max(1, min(times))
         return True
 
-    def _resume(self, process: Process) -> None:
-        directive = "go"
-        if self.faulty and process.coroutine:
-            chance = self.random.random()
-            if chance < self.faults.crash:
-                directive = "crash"
-            elif chance < self.faults.crash + self.faults.fail_before + self.faults.fail_after:
-                directive = "fail"
+    def _resume(self, process: Process) -> bool:
+        directive = self._directive(process)
+        if directive != "go":
+            self._note(lambda: f"{directive} at {process.access}: {process.name}")
         result = process.coroutine.switch(directive) if process.coroutine else process.coroutine.switch()
         if not process.coroutine.dead:
-            return
-        self.processes.remove(process)
-        if isinstance(result, GreenletExit):
+            process.access = result
+            self._note(lambda: f"  {process.name}: {process.access}")
+            if self.happens(self.setting.faults.abandon):
+                self._give_up(process)
+            return True
+        self.resumptions.remove(process.resume)
+        crashed = isinstance(result, GreenletExit)
+        if crashed:
             process.lost()
         else:
             process.done(result)
+        self._note(lambda: f"{'crashed' if crashed else 'ended'}: {process.name}")
+        return True
+
+    def _give_up(self, process: Process) -> None:
+        """The poller gives an invocation up, but it goes on: another may get the same work beside it."""
+        process.lost()
+        process.done = lambda _: None
+        process.lost = lambda: None
+        self._note(lambda: f"given up, but still running: {process.name}")
+
+    def _directive(self, process: Process) -> str:
+        if not process.coroutine:
+            return "go"
+        if self.now - process.started > TIMEOUT:
+            return "crash"
+        faults = self.setting.faults
+        if self.happens(faults.crash):
+            return "crash"
+        late = process.access.startswith(AFTERWARDS)
+        fails = process.access != "sleep" and self.happens(faults.fail_after if late else faults.fail_before)
+        return "fail" if fails else "go"
+
+    def _note(self, line: Callable[[], str]) -> None:
+        if self.tell is not None:
+            self.tell(line())

@@ -12,6 +12,7 @@ from distributary.domain.change import Change
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import STAMP_ATTRIBUTE
 from distributary.domain.merge import Effect, Merged
+from distributary.domain.version import Version
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, knowing, stamp_image
 
 
@@ -83,6 +84,21 @@ def test_a_local_write_that_was_waited_for_too_long_is_taken_as_its_stamp_says(s
     site.put(n=1)
     assert site.merge(change_of(n=2), take_unsettled=True).effect is Effect.REPLACED
     assert site.content() == item(n=2)
+
+
+@pytest.mark.parametrize("write", [0, 1])
+def test_an_update_unseen_by_the_condition_comes_back_although_its_row_had_no_stamp(site: Site, write: int) -> None:
+    # given: a row without a stamp, too wide for one condition, and an older change that waited for too long
+    site.table.wide = True
+    site.put(n=1)
+    older = change_of(n=5, at=site.now - 10 * SECOND)
+    # when: the application updates the row just before one of our writes
+    site.interrupt("write", *[lambda: None] * write, lambda: site.update(n=2))
+    assert site.merge(older, take_unsettled=True).effect is Effect.REPLACED
+    # then: the update's own record brings it back, and no write of ours is taken for the application's
+    site.settle_all()
+    assert site.content() == item(n=2)
+    assert site.present().version == Version(site.now, 2 + write, HOME)
 
 
 def test_a_local_write_in_the_very_moment_is_not_overwritten(site: Site) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from distributary.domain.change import Change
+from distributary.domain.merge import Effect
 from distributary.domain.version import STAMPING_SEQUENCE, Version
-from tests.unit.sites import HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item
 
 
 @pytest.fixture
@@ -203,3 +204,20 @@ def test_ties_end_in_the_region_of_the_version() -> None:
     peer.merge(one)
     assert home.state() == peer.state()
     assert home.content() == item(n=len(HOME))
+
+
+def test_an_update_of_a_row_that_was_there_for_a_moment_is_above_the_deletion_that_its_region_had_made(
+    site: Site,
+) -> None:
+    # given: a deletion made here, on top of a peer's write from half a minute ahead
+    site.merge(change_of(n=1, at=NOW + 30 * SECOND, home=PEER))
+    site.settle_all()
+    site.delete()
+    # given: an older change, inserted by a call that had looked before that deletion was captured
+    site.interrupt("write", site.settle_all)
+    # when: the application updates the row before that call looks again
+    site.interrupt("look_back", lambda: site.update(n=5))
+    assert site.merge(change_of(n=2, at=NOW, home=FAR)).effect is Effect.INSERTED
+    site.settle_all()
+    # then: the update stays, although its own time is below the deletion's version
+    assert site.content() == item(n=5)

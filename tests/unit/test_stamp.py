@@ -7,6 +7,7 @@ from hypothesis import given
 
 from distributary.domain.errors import MalformedStamp
 from distributary.domain.image import STAMP_ATTRIBUTE, Image
+from distributary.domain.row import Row
 from distributary.domain.stamp import (
     Stamp,
     is_link_of_insert,
@@ -17,6 +18,7 @@ from distributary.domain.stamp import (
     stamp_of,
     stamped,
     version_text,
+    with_lowest_stamp,
 )
 from distributary.domain.version import Version
 from tests.unit import strategies
@@ -140,13 +142,14 @@ def test_a_link_to_a_stamped_row_does_not_depend_on_its_content() -> None:
     assert link_to(image, HOME) == link_to({**image, "n": {"N": "2"}}, HOME)
 
 
-def test_a_link_to_an_unstamped_row_names_its_content_where_that_is_replaced() -> None:
-    links = {link_to(item(n=n), HOME, content_changes=True) for n in (1, 2)}
-    assert len(links) == 2
+def test_the_lowest_stamp_is_below_every_other_and_says_that_there_is_no_version() -> None:
+    row = Row(with_lowest_stamp(item(n=1), HOME))
+    assert stamp_text(dict(row.image)) < stamp_text(stamp_image(item(n=1), Version(1, 0, "a")))
+    assert (row.version, row.settled, row.content) == (None, False, item(n=1))
 
 
 @pytest.mark.parametrize("image", [item(n=1), stamp_image(item(n=1), Version(NOW, 5, HOME))])
 def test_a_link_is_of_the_grammar(image: Image) -> None:
-    link = link_to(image, HOME, content_changes=True)
+    link = link_to(image, HOME)
     text = stamp_text(stamp_image(item(n=2), Version(NOW, 6, HOME), link=link))
     assert parse(text).link == link

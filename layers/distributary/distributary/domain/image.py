@@ -22,6 +22,7 @@ STATE_ATTRIBUTE = "replication_state"
 OWN_ATTRIBUTES = frozenset({STAMP_ATTRIBUTE, STATE_ATTRIBUTE})
 
 _PRECISE = DecimalContext(prec=64)
+_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def content_of(image: Image) -> Image:
@@ -39,17 +40,27 @@ def digest_of(content: Image) -> str:
 
     1, 1.0 and 1e0 are one number, and sets have no order (DynamoDB developer guide, "Data types").
     """
-    return fingerprint(json.dumps({name: _canonical(content[name]) for name in sorted(content)}, separators=(",", ":")))
+    return fingerprint(_text({name: _canonical(content[name]) for name in sorted(content)}))
 
 
 def same_content(left: Image, right: Image) -> bool:
     """Whether two contents hold the same values."""
-    return left == right or (left.keys() == right.keys() and digest_of(left) == digest_of(right))
+    return left.keys() == right.keys() and all(
+        value == right[name] or _canonical(value) == _canonical(right[name]) for name, value in left.items()
+    )
 
 
 def key_text(key: Image) -> str:
     """A key as canonical text: equal keys give equal texts."""
-    return json.dumps({name: _canonical(key[name]) for name in sorted(key)}, separators=(",", ":"))
+    try:
+        return _key_text(tuple(sorted((name, *pair) for name, value in key.items() for pair in value.items())))
+    except TypeError:  # a list or a map: no database takes such a key, but somebody may send it
+        return _text({name: _canonical(key[name]) for name in sorted(key)})
+
+
+@lru_cache(maxsize=4096)
+def _key_text(attributes: tuple[tuple[str, str, Any], ...]) -> str:
+    return _text({name: _canonical({kind: inner}) for name, kind, inner in attributes})
 
 
 def _canonical(value: AttributeValue) -> Any:

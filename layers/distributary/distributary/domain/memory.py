@@ -33,12 +33,13 @@ def recollect(record: StreamRecord, origin: Origin, state: State, region: str) -
     has a higher one: then the writer's clock lags or the stamp is a copy, and the write counts as unstamped.
     """
     entries = _entries(record, state, region)
+    earlier = [entry for entry in entries if entry.sequence < record.sequence]
     for entry in entries:
-        if entry.sequence == record.sequence:
+        # One below an earlier record's was minted unaware of the tombstone, and has not been shipped.
+        if entry.sequence == record.sequence and all(entry > each for each in earlier):
             return Recollection(Version(*entry, region), minted_before=True)
     if any(not entry.by_stamping_writer and entry.sequence > record.sequence for entry in entries):
         return OVERTAKEN
-    earlier = [entry for entry in entries if not entry.by_stamping_writer]
     drawn = record.new.version if record.new and origin is Origin.STAMPED else None
     version = drawn if drawn and _may_stand(drawn, record, earlier, state) else _mint(record, earlier, state, region)
     if any(entry.by_stamping_writer and entry > version.instant for entry in entries):

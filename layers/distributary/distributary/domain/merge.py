@@ -8,11 +8,11 @@ from enum import Enum
 from distributary.domain.change import Change
 from distributary.domain.conflict import Judgement, Verdict, judge
 from distributary.domain.errors import NotSettled
-from distributary.domain.image import Image, digest_of
+from distributary.domain.image import STAMP_ATTRIBUTE, Image, digest_of
 from distributary.domain.place import Place
 from distributary.domain.removal import ATTEMPTS, look_again, remove
 from distributary.domain.row import Row, State, Tombstone
-from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_to, stamped
+from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_to, stamped, with_lowest_stamp
 from distributary.domain.steps import Decision, Look, Remember, Write
 from distributary.domain.version import NOTHING_SEEN, Context
 
@@ -62,27 +62,37 @@ def _put(change: Change, image: Image, place: Place, take_unsettled: bool) -> De
         if row.marked:
             yield from _finish(row, place, take_unsettled)
             continue
-        _require_settled(row, take_unsettled)
-        judgement = judge(change.version, change.context, row.version, row.context)
-        if judgement.verdict is not Verdict.NEWER:
-            return _merged(judgement)
-        if (
-            yield Write(row, _taken(change, image, row.context, link_to(row.image, place.region, content_changes=True)))
-        ):
-            yield from look_again(change.version, place)
-            return Merged(Effect.REPLACED, judgement.conflict)
+        merged = yield from _replace(row, change, image, place, take_unsettled)
+        if merged is not None:
+            return merged
     raise NotSettled("the row was written again and again while a change was to be merged")
+
+
+def _replace(row: Row, change: Change, image: Image, place: Place, take_unsettled: bool) -> Decision[Merged | None]:
+    """Replace a row that is older. None: look again, it was written meanwhile, or had to be given a stamp first."""
+    _require_settled(row, take_unsettled)
+    if STAMP_ATTRIBUTE not in row.image:
+        # Without a stamp in it, nothing would tell our replacement of just this row from an application's write.
+        yield Write(row, with_lowest_stamp(row.content, place.region))
+        return None
+    judgement = judge(change.version, change.context, row.version, row.context)
+    if judgement.verdict is not Verdict.NEWER:
+        return _merged(judgement)
+    if not (yield Write(row, _taken(change, image, row.context, link_to(row.image, place.region)))):
+        return None
+    yield from look_again(change.version, place)
+    return Merged(Effect.REPLACED, judgement.conflict)
 
 
 def _delete(change: Change, place: Place, take_unsettled: bool) -> Decision[Merged]:
     for _ in range(ATTEMPTS):
-        read: State = yield Look()
-        noted = buried(read.tombstone, change, place)
-        if noted != read.tombstone:
-            if not (yield Remember(read.tombstone, noted)):
+        state: State = (yield Look()).trusting(place.latest)
+        noted = buried(state.tombstone, change, place)
+        if noted != state.tombstone:
+            if not (yield Remember(state.stored, noted)):
                 continue
-            read = yield Look()
-        row = read.trusting(place.latest).row
+            state = (yield Look()).trusting(place.latest)
+        row = state.row
         if row is None:
             return Merged(Effect.DELETED if noted.deletion == change.version else Effect.KEPT)
         if row.marked:

@@ -29,25 +29,28 @@ def remove(row: Row, deletion: Version, context: Context, place: Place) -> Decis
         if not (yield Write(row, marked.image)):
             return False
     for _ in range(ATTEMPTS):
-        tombstone: Tombstone | None = yield LookBack()
-        known = tombstone or Tombstone(deletion, context, place.now)
+        stored: Tombstone | None = yield LookBack()
+        known = stored.trusting(place.latest) if stored else Tombstone(deletion, context, place.now)
         seen = known.context.merge(marked.context)
         noted = replace(known, removing=deletion, removing_names=tuple(sorted(row.content)), context=seen)
-        if noted == tombstone or (yield Remember(tombstone, noted)):
+        if noted == stored or (yield Remember(stored, noted)):
             yield Write(marked, None)
             return True
     return False
 
 
-def look_again(version: Version, place: Place) -> Decision[None]:
-    """After a row of that version was written: remove it if a newer tombstone is there."""
+def look_again(version: Version, place: Place) -> Decision[Tombstone | None]:
+    """After a row of that version was written: remove it if a newer tombstone is there. Returns the tombstone."""
+    tombstone: Tombstone | None = None
     for _ in range(ATTEMPTS):
-        tombstone: Tombstone | None = yield LookBack()
+        stored: Tombstone | None = yield LookBack()
+        tombstone = stored.trusting(place.latest) if stored else None
         if tombstone is None or tombstone.deletion is None or tombstone.deletion <= version:
-            return
+            break
         state: State = yield Look()
         row = state.trusting(place.latest).row
         if row is None or not row.settled or row.version != version:
-            return
+            break
         if (yield from remove(row, tombstone.deletion, tombstone.context, place)):
-            return
+            break
+    return tombstone

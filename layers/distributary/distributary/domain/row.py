@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,16 +17,23 @@ from distributary.domain.version import NOTHING_SEEN, Context, Version
 class Row:
     """A row as it was read. Its image may carry a stamp, a stale one, or none.
 
-    trusted: False where the stamp lies too far in the future to be ours; the row then counts as unstamped.
+    latest: the newest timestamp that is believed, in microseconds, none for all. A row whose stamp lies beyond counts
+    as unstamped, and what a stamp's context names beyond was never seen.
     """
 
     image: Image
-    trusted: bool = True
+    latest: int | None = None
 
     @cached_property
     def stamp(self) -> Stamp | None:
-        """The stamp, none where missing, unreadable or not trusted."""
-        return stamp_of(self.image) if self.trusted else None
+        """The stamp, as far as it is believed; none where missing, unreadable or from the future."""
+        stamp = stamp_of(self.image)
+        if stamp is None or self.latest is None:
+            return stamp
+        if stamp.version.timestamp > self.latest:
+            return None
+        context = stamp.context.until(self.latest)
+        return stamp if context is stamp.context else replace(stamp, context=context)
 
     @cached_property
     def content(self) -> Image:
@@ -44,10 +51,9 @@ class Row:
         return self.stamp is not None and self.stamp.digest == self.digest
 
     def trusting(self, latest: int) -> Row:
-        """This row, without trust in a stamp whose timestamp is after `latest` (microseconds)."""
-        if self.stamp is not None and self.stamp.version.timestamp > latest:
-            return Row(self.image, trusted=False)
-        return self
+        """This row, without trust in what its stamp says of times after `latest` (microseconds)."""
+        believed = Row(self.image, latest)
+        return self if believed.stamp == self.stamp else believed
 
     @property
     def marked(self) -> bool:
@@ -61,8 +67,8 @@ class Row:
 
     @property
     def version(self) -> Version | None:
-        """The version in the stamp."""
-        return self.stamp.version if self.stamp else None
+        """The version in the stamp; none for the lowest stamp, which says that there is none."""
+        return self.stamp.version if self.stamp and self.stamp.version.timestamp else None
 
     @property
     def context(self) -> Context:
@@ -90,6 +96,15 @@ class Tombstone:
     def covers(self, version: Version) -> bool:
         """Whether a state of that version stays deleted."""
         return self.deletion is not None and self.deletion >= version
+
+    def trusting(self, latest: int) -> Tombstone:
+        """This tombstone without what a clock from the future left in it, beyond `latest` (microseconds)."""
+        return replace(
+            self,
+            deletion=_until(self.deletion, latest),
+            context=self.context.until(latest),
+            removing=_until(self.removing, latest),
+        )
 
     def document(self) -> dict[str, Any]:
         """The tombstone as JSON values; `tombstone_from` reads them."""
@@ -121,11 +136,20 @@ def tombstone_from(document: Mapping[str, Any]) -> Tombstone:
 
 @dataclass(frozen=True)
 class State:
-    """What a replica holds under one key."""
+    """What a replica holds under one key.
+
+    stored: the tombstone as the database has it, beside the one that is believed.
+    """
 
     row: Row | None = None
     tombstone: Tombstone | None = None
+    stored: Tombstone | None = None
 
     def trusting(self, latest: int) -> State:
-        """This state, without trust in a stamp whose timestamp is after `latest` (microseconds)."""
-        return self if self.row is None else State(self.row.trusting(latest), self.tombstone)
+        """This state, without trust in what it says of times after `latest` (microseconds)."""
+        row = self.row.trusting(latest) if self.row else None
+        return State(row, self.tombstone.trusting(latest) if self.tombstone else None, self.tombstone)
+
+
+def _until(version: Version | None, latest: int) -> Version | None:
+    return version if version is not None and version.timestamp <= latest else None

@@ -60,8 +60,7 @@ class LocalWrite:
 
     def over(self, present: Row) -> Image:
         """The application's content, stamped to replace a row of ours."""
-        link = link_to(present.image, self.place.region, content_changes=True)
-        return self._image(self.row.content, self.row.digest, present, link)
+        return self._image(self.row.content, self.row.digest, present, self._link(present))
 
     def restamping(self, present: Row) -> Image:
         """The present content, which is the application's, with its stamp."""
@@ -105,11 +104,12 @@ def settle(record: StreamRecord, place: Place, *, ignore_expired: bool = False) 
     record = replace(record, old=old, new=new)
     tombstone: Tombstone | None = None
     if needs_tombstone(record, place.region):
-        tombstone = yield LookBack()
+        tombstone = _believed((yield LookBack()), place)
     origin = origin_of(record, place.region, tombstone)
     if origin is Origin.ECHO:
-        if record.old is None and new is not None and new.version is not None:
-            yield from look_again(new.version, place)
+        inserted = new.version if new is not None and record.old is None else None
+        if inserted is not None and tombstone is not None and tombstone.covers(inserted):
+            yield from look_again(inserted, place)
         return Settled(origin)
     if origin is Origin.EXPIRED and ignore_expired:
         return Settled(origin)
@@ -121,16 +121,16 @@ def settle(record: StreamRecord, place: Place, *, ignore_expired: bool = False) 
 def _settle_put(record: StreamRecord, new: Row, origin: Origin, place: Place) -> Decision[Settled]:
     tombstone: Tombstone | None = None
     if record.old is None or record.old.stamp is None:
-        tombstone = yield LookBack()
+        tombstone = _believed((yield LookBack()), place)
     state = State(new, tombstone)  # most rows still are as in the record, so a conditional write saves the read
     local = _local(record, origin, state, place)
     done = local is not None and (yield from _presume(local, new, origin))
     for _ in range(ATTEMPTS):
         if done and local is not None:
-            yield from look_again(local.version, place)
-            return Settled(origin, local.change(), _conflict(local, state.row))
-        read: State = yield Look()
-        state = read.trusting(place.latest)
+            state = replace(state, tombstone=(yield from look_again(local.version, place)))
+            if _local(record, origin, state, place) == local:
+                return Settled(origin, local.change(), _conflict(local, state.row))
+        state = (yield Look()).trusting(place.latest)
         local = _local(record, origin, state, place)
         if local is None:
             return Settled(origin)
@@ -152,10 +152,10 @@ def _show(local: LocalWrite, state: State) -> Decision[bool]:
     """Make the home row show the write or what has superseded it; False: it was written meanwhile, look again."""
     row = state.row
     if row is None:
-        return (yield from _show_absent(local, state.tombstone))
+        return (yield from _show_absent(local, state))
     newer = row.version is not None and row.version >= local.version
     if row.marked and newer and row.version is not None:
-        if not (yield from _note(local, state.tombstone)):
+        if not (yield from _note(local, state)):
             return False
         return (yield from remove(row, row.version, row.context, local.place))
     if row.settled and newer:
@@ -174,9 +174,10 @@ def _written_by_us(row: Row) -> bool:
     return row.marked or (row.settled and row.stamp is not None and row.stamp.writer is Writer.REPLICATION)
 
 
-def _show_absent(local: LocalWrite, tombstone: Tombstone | None) -> Decision[bool]:
-    if not (yield from _note(local, tombstone)):
+def _show_absent(local: LocalWrite, state: State) -> Decision[bool]:
+    if not (yield from _note(local, state)):
         return False
+    tombstone = state.tombstone
     removed_by_us = tombstone is not None and tombstone.removing is not None and tombstone.deletion is not None
     if tombstone is not None and removed_by_us and not tombstone.covers(local.version):
         won: bool = yield Write(None, local.put_back(tombstone))
@@ -184,28 +185,32 @@ def _show_absent(local: LocalWrite, tombstone: Tombstone | None) -> Decision[boo
     return True
 
 
-def _note(local: LocalWrite, tombstone: Tombstone | None) -> Decision[bool]:
-    known = tombstone or Tombstone()
+def _note(local: LocalWrite, state: State) -> Decision[bool]:
+    known = state.tombstone or Tombstone()
     noted = replace(known, context=known.context.including(local.version))
-    if noted == tombstone:
+    if noted == state.tombstone:
         return True
-    won: bool = yield Remember(tombstone, noted)
+    won: bool = yield Remember(state.stored, noted)
     return won
+
+
+def _believed(tombstone: Tombstone | None, place: Place) -> Tombstone | None:
+    return tombstone.trusting(place.latest) if tombstone else None
 
 
 def _settle_deletion(record: StreamRecord, origin: Origin, place: Place) -> Decision[Settled]:
     removed = link_to(record.old.image, place.region) if record.old else UNKNOWN
     for _ in range(ATTEMPTS):
-        read: State = yield Look()
-        local = _local(record, origin, read.trusting(place.latest), place)
+        state: State = (yield Look()).trusting(place.latest)
+        local = _local(record, origin, state, place)
         if local is None:
             return Settled(origin)
-        noted = replace(buried(read.tombstone, local.change(), place), removed=removed)
-        if noted != read.tombstone:
-            if not (yield Remember(read.tombstone, noted)):
+        noted = replace(buried(state.tombstone, local.change(), place), removed=removed)
+        if noted != state.tombstone:
+            if not (yield Remember(state.stored, noted)):
                 continue
-            read = yield Look()
-        row = read.trusting(place.latest).row
+            state = (yield Look()).trusting(place.latest)
+        row = state.row
         if row is None or row.version is None or row.version > local.version or not _written_by_us(row):
             return Settled(origin, local.change())
         yield from remove(row, local.version, local.context, place)

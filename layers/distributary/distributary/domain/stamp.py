@@ -21,8 +21,9 @@ from enum import Enum
 from functools import lru_cache
 
 from distributary.domain.errors import MalformedStamp
-from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, digest_of, fingerprint
+from distributary.domain.image import STAMP_ATTRIBUTE, Image, fingerprint
 from distributary.domain.version import (
+    NOTHING_SEEN,
     SEQUENCE_DIGITS,
     STAMPING_SEQUENCE,
     TIMESTAMP_DIGITS,
@@ -123,19 +124,17 @@ def stamped(content: Image, stamp: Stamp) -> Image:
     return {**content, STAMP_ATTRIBUTE: {"S": stamp.text()}}
 
 
-def link_to(image: Image, region: str, *, content_changes: bool = False) -> str:
-    """The link of a stamp that replaces this image's in a region, readable or not.
+def with_lowest_stamp(content: Image, region: str) -> Image:
+    """A row without a stamp, given one that is below every other and not settled; it says that there is no version."""
+    version = Version(0, 0, region)
+    link = link_to(content, region)
+    return stamped(content, Stamp(version, NOTHING_SEEN.including(version), Writer.REPLICATION, link=link))
 
-    A row without a stamp is named by its content where that is replaced, so that a stamp which an application copied
-    onto it does not fit; where the content stays there is nothing to be told, and an attribute that was added unseen
-    must not matter.
-    """
+
+def link_to(image: Image, region: str) -> str:
+    """The link of a stamp that replaces this image's in a region, readable or not."""
     value = image.get(STAMP_ATTRIBUTE)
-    if value is not None:
-        named = str(sorted(value.items()))
-    else:
-        named = digest_of(content_of(image)) if content_changes else "unstamped"
-    return fingerprint(f"{region} {named}", size=6)
+    return fingerprint(f"{region} {sorted(value.items()) if value is not None else 'unstamped'}", size=6)
 
 
 def link_of_insert(region: str, unique: str) -> str:

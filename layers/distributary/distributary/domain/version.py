@@ -70,6 +70,12 @@ class Context:
                     merged[region] = instant
         return Context(merged)
 
+    def until(self, latest: int) -> Context:
+        """What can be believed of this context: the entries up to a timestamp, in microseconds."""
+        if all(instant.timestamp <= latest for instant in self.entries.values()):
+            return self
+        return Context({region: at for region, at in self.entries.items() if at.timestamp <= latest})
+
     def including(self, version: Version) -> Context:
         """This context after the version was seen too."""
         return self.merge(Context({version.region: version.instant}))

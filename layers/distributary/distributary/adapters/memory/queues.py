@@ -25,11 +25,16 @@ class _Held:
 
 @dataclass
 class MemoryQueue:
-    """A standard queue: no order, at least once. clock: microseconds. visibility: microseconds."""
+    """A standard queue: no order, at least once. clock: microseconds. visibility: microseconds.
+
+    max_receives: a message that was received so often and not deleted becomes a dead letter when it is due again.
+    """
 
     clock: Callable[[], int]
     visibility: int = 360 * MICROSECONDS
+    max_receives: int = 1000
     messages: dict[str, _Held] = field(default_factory=dict)
+    dead: list[str] = field(default_factory=list)
     _ids: count[int] = field(default_factory=count)
 
     def send(self, body: str, attributes: Mapping[str, str] | None = None) -> None:
@@ -38,15 +43,24 @@ class MemoryQueue:
 
     def visible(self) -> list[str]:
         """The ids of the messages that could be received now."""
+        if not self.messages:
+            return []
         now = self.clock()
-        return [name for name, held in self.messages.items() if held.visible_at <= now]
+        due = [name for name, held in self.messages.items() if held.visible_at <= now]
+        for name in [name for name in due if self.messages[name].receives >= self.max_receives]:
+            self.dead.append(self.messages.pop(name).body)
+            due.remove(name)
+        return due
 
-    def receive(self, name: str) -> Received:
-        """Receive one message by its id; it stays, invisible, until deleted or until its time comes."""
+    def receive(self, name: str, *, hidden: bool = True) -> Received:
+        """Receive one message by its id; it stays, invisible, until deleted or until its time comes.
+
+        hidden: False where the queue delivers it a second time at once, as a standard queue may.
+        """
         held, now = self.messages[name], self.clock()
         held.receives += 1
         held.first_received_at = held.first_received_at or now
-        held.visible_at = now + self.visibility
+        held.visible_at = now + self.visibility if hidden else now
         return Received(name, name, held.body, held.receives, held.first_received_at, held.attributes)
 
     def postpone(self, receipt: str, seconds: int) -> None:

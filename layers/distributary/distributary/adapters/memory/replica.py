@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from distributary.domain.change import StreamRecord
-from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, digest_of, key_text, same_content
+from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, key_text, same_content
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.steps import Remember, Write
 from distributary.domain.version import MICROSECONDS
@@ -46,7 +46,7 @@ class MemoryTable:
         old = self.rows.pop(row, None)
         if image is not None:
             self.rows[row] = image
-        if old == image or (old is not None and image is not None and digest_of(old) == digest_of(image)):
+        if old == image or (old is not None and image is not None and same_content(old, image)):
             return
         created_at = self.clock() // self.granularity * self.granularity
         self.stream.append(

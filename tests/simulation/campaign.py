@@ -1,0 +1,109 @@
+"""Plays many histories in several processes, keeps count in a file so that it can go on, and stops at a failure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from tests.simulation.histories import KINDS, Kind, Played, play
+
+PROJECT = Path(__file__).resolve().parents[2]
+SOURCES = ("layers/distributary/distributary", "tests/simulation")
+SHARES = (6, 4, 1, 3, 4, 2, 1, 1)
+"""How many of each portion are of each kind: short histories are quick, and show most."""
+
+PORTION = 25
+
+
+@dataclass
+class Tally:
+    """What was played so far. code: a digest of what was run. seeds: the next one of each kind."""
+
+    code: str
+    seeds: Counter[str] = field(default_factory=Counter)
+    vanished: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def histories(self) -> int:
+        """How many in all."""
+        return self.seeds.total()
+
+    def save(self, file: Path) -> None:
+        """Keep it for the next campaign."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_suffix(".draft")
+        draft.write_text(json.dumps(vars(self), indent=2), encoding="utf-8")
+        draft.replace(file)
+
+
+def resumed(file: Path) -> Tally:
+    """The tally in the file, or a new one if there is none or the code has changed since."""
+    code = _digest()
+    if file.exists():
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if kept["code"] == code:
+            return Tally(code, Counter(kept["seeds"]), Counter(kept["vanished"]))
+    return Tally(code)
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some seeds of one kind, and what came of them. broken: the first failure, none if all held."""
+
+    kind: Kind
+    seeds: range
+    vanished: Counter[str] = field(default_factory=Counter)
+    broken: Played | None = None
+
+
+def play_on(tally: Tally, histories: int, processes: int | None = None) -> Iterator[Portion]:
+    """Play until so many histories are in the tally, or one fails; yields each portion when it has been counted."""
+    workers = processes or os.cpu_count() or 1
+    waiting = _portions(Counter(tally.seeds), histories - tally.histories)
+    with ProcessPoolExecutor(workers) as pool:
+        running = [pool.submit(_play, portion) for portion in islice(waiting, 3 * workers)]
+        while running:
+            played = running.pop(0).result()
+            tally.seeds[str(played.kind)] = played.seeds.stop
+            tally.vanished += played.vanished
+            yield played
+            if played.broken is not None:
+                waiting = iter(())
+            running += [pool.submit(_play, portion) for portion in islice(waiting, 1)]
+
+
+def _portions(next_seeds: Counter[str], histories: int) -> Iterator[Portion]:
+    left = histories
+    while left > 0:
+        for kind, share in zip(KINDS, SHARES, strict=True):
+            size = min(left, share * PORTION)
+            if size > 0:
+                start = next_seeds[str(kind)]
+                next_seeds[str(kind)] = start + size
+                left -= size
+                yield Portion(kind, range(start, start + size))
+
+
+def _play(portion: Portion) -> Portion:
+    vanished: Counter[str] = Counter()
+    for seed in portion.seeds:
+        played = play(portion.kind, seed)
+        for stamping, count in played.vanished.items():
+            vanished[f"{portion.kind.writing.value} table, {'stamping' if stamping else 'unmodified'} writer"] += count
+        if played.broken is not None:
+            return Portion(portion.kind, range(portion.seeds.start, seed + 1), vanished, played)
+    return Portion(portion.kind, portion.seeds, vanished)
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(file for source in SOURCES for file in (PROJECT / source).rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
