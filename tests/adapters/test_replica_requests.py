@@ -114,8 +114,9 @@ def test_when_a_later_request_fails_the_rest_has_its_error_and_is_not_tried() ->
     assert client.sizes == [25, 25]
 
 
-def test_a_request_that_is_refused_for_one_row_is_taken_apart() -> None:
-    client = ScriptedClient("ValidationException", None, "ValidationException")
+@pytest.mark.parametrize("refusal", ["ValidationException", "SerializationException"])
+def test_a_request_that_is_refused_for_one_row_is_taken_apart(refusal: str) -> None:
+    client = ScriptedClient(refusal, None, refusal)
     outcomes = replica_over(client).write(INSERTS[:4])
     assert isinstance(outcomes[1], ItemTooLarge)
     assert [*outcomes[:1], *outcomes[2:]] == [True] * 3

@@ -162,7 +162,14 @@ def test_errors_say_what_was_tried(error: sdk.ClientError | sdk.BotoCoreError, e
     assert type(error_from(error, "sending")) is expected
 
 
-@pytest.mark.parametrize("error", [client_error("ValidationException"), sdk.ParamValidationError(report="odd")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        client_error("ValidationException"),
+        client_error("SerializationException"),
+        sdk.ParamValidationError(report="odd"),
+    ],
+)
 def test_a_call_without_rows_is_never_parked(error: sdk.ClientError | sdk.BotoCoreError) -> None:
     with pytest.raises(RetryLater), translated("reading"):
         raise error

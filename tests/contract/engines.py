@@ -18,12 +18,14 @@ from botocore.config import Config
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_sqs import SQSClient
 
+from distributary import wiring
 from tests.contract.dynamodb_local import JAR, install
 
 ROOT = Path(__file__).resolve().parents[2]
 MINISTACK = ROOT / ".venv-ministack" / "bin" / "ministack"
 START_LIMIT = 60.0
-CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=30)
+# As deployed, with more patience: these machines are slow.
+CONFIG = wiring.DATABASE.merge(Config(connect_timeout=5, read_timeout=30))
 SESSION = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
 
 

@@ -111,7 +111,23 @@ def deep(levels: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    "value", [deep(33), {"N": "no number"}, {"X": "no type"}, {"S": "two", "N": "1"}, {}, {"B": "no base64!"}, {"S": 5}]
+    "value",
+    [
+        deep(33),
+        {"N": "no number"},
+        {"X": "no type"},
+        {"S": "two", "N": "1"},
+        {},
+        {"B": "no base64!"},
+        {"S": 5},
+        {"BOOL": "true"},
+        {"SS": "ab"},
+        {"NS": [1]},
+        {"BS": [5]},
+        {"L": {"S": "x"}},
+        {"M": ["x"]},
+        {"M": {"x": {"N": 1}}},
+    ],
 )
 @pytest.mark.parametrize("name", ["v", "#v"])
 def test_a_value_that_dynamodb_refuses_fails_alone(dynamo: DynamoPlace, name: str, value: Any) -> None:
@@ -130,8 +146,9 @@ def test_a_value_that_dynamodb_refuses_fails_alone(dynamo: DynamoPlace, name: st
         {"pk": {"S": "k" * 2049}, "sk": {"N": "1"}},
         {"pk": {"N": "1"}, "sk": {"N": "1"}},
         {"pk": {"S": "k"}, "sk": {"S": "1"}},
+        {"pk": {"S": 5}, "sk": {"N": "1"}},
     ],
-    ids=["empty", "too long", "wrong type", "wrong type of sort key"],
+    ids=["empty", "too long", "wrong type", "wrong type of sort key", "no text"],
 )
 def test_a_key_that_dynamodb_refuses_is_absent_and_cannot_be_written(dynamo: DynamoPlace, refused: Image) -> None:
     keys = [new_key() for _ in range(4)]

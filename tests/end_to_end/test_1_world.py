@@ -7,6 +7,7 @@ import shutil
 import signal
 from dataclasses import asdict, replace
 from fcntl import LOCK_EX, flock
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import boto3
@@ -38,6 +39,14 @@ def test_env_is_all_that_an_aws_client_needs(world: World, state: Path) -> None:
     assert table.get_item(Key={"pk": "from-env"}, ConsistentRead=True)["Item"]["note"] == "hello"
     assert set(printed["regions"]) == set(world.tables) == {"us-east-1", "eu-west-1", "ap-southeast-2"}
     assert table.key_schema == [{"AttributeName": "pk", "KeyType": "HASH"}]
+
+
+def test_what_was_deployed_is_compiled_whole(world: World, state: Path) -> None:
+    assert world.complete
+    site = state / "build" / "CodeLayer" / "python"
+    modules = list(site.rglob("*.py"))
+    assert site / "distributary" / "wiring.py" in modules
+    assert [module for module in modules if not Path(cache_from_source(str(module))).exists()] == []
 
 
 def test_a_second_up_keeps_what_runs(world: World, state: Path) -> None:

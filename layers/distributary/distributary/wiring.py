@@ -6,10 +6,12 @@ import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from botocore import __version__ as botocore_version
 from botocore.config import Config
-from botocore.session import get_session
+from botocore.session import Session
 
 from distributary.adapters.breaker import BreakingInboxes
 from distributary.adapters.dynamodb.replica import DynamoReplica
@@ -26,8 +28,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-_DATABASE = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
-_QUEUE = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
+_LEAN = Config(
+    # Values are checked where they are turned into the SDK's; what DynamoDB refuses beyond that is parked as well.
+    parameter_validation=False,
+    # A text of our own is sent as it is. The SDK's is put together anew, twice for each request.
+    user_agent=f"distributary botocore/{botocore_version}",
+)
+DATABASE = _LEAN.merge(Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3}))
+QUEUE = _LEAN.merge(Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}))
 """A peer that hangs costs one batch 8 s before its changes go to the outbox; then the breaker spares the next."""
 
 
@@ -108,7 +116,7 @@ def unique() -> str:
 
 
 def _replica(told: FunctionSettings) -> DynamoReplica:
-    client: DynamoDBClient = _client("dynamodb", told.region, _DATABASE)
+    client: DynamoDBClient = _client("dynamodb", told.region, DATABASE)
     return DynamoReplica(
         client, table=told.table, tombstones=told.tombstones, now=clock, batched=told.batched_row_writes
     )
@@ -129,9 +137,19 @@ def _url_of(region: str, queue: str) -> str:
 
 @cache
 def _sqs(region: str) -> SQSClient:
-    client: SQSClient = _client("sqs", region, _QUEUE)
+    client: SQSClient = _client("sqs", region, QUEUE)
     return client
 
 
 def _client(service: str, region: str, config: Config) -> Any:
-    return get_session().create_client(service, region_name=region, config=config)
+    # One session reads the descriptions of services once. It makes clients one at a time, whatever thread asks.
+    with _one_at_a_time:
+        return _session().create_client(service, region_name=region, config=config)
+
+
+_one_at_a_time = Lock()
+
+
+@cache
+def _session() -> Session:
+    return Session()

@@ -29,7 +29,9 @@ from distributary.domain.errors import (
 CONDITION_FAILED = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException", "DuplicateItem"})
 """Codes that are answers, not errors: the condition of a write did not hold."""
 
-REJECTED = frozenset({"ValidationError", "ValidationException", "413", "RequestEntityTooLarge"})
+REJECTED = frozenset(
+    {"ValidationError", "ValidationException", "SerializationException", "413", "RequestEntityTooLarge"}
+)
 """Codes by which DynamoDB refuses what a request says, so that the same words would be refused again."""
 
 _SERVER_FAULT = 500
@@ -76,7 +78,7 @@ _CODES: Mapping[type[DistributaryError], tuple[str, ...]] = {
         "KmsNotFound", "KmsOptInRequired", "UnsupportedOperation",
         # These say that our own requests are wrong: no retry and no operator's patience mends a program.
         "InvalidAction", "InvalidMessageContents", "InvalidParameterCombination", "InvalidParameterValue",
-        "MissingParameter", "SerializationException", "UnknownOperationException",
+        "MissingParameter", "UnknownOperationException",
     ),
 }  # fmt: skip
 

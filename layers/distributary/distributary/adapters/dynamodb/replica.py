@@ -88,9 +88,9 @@ class DynamoReplica:
         return batches.run(self._client, [self._tombstones.statement(key_text(key), note) for key, note in notes])
 
     def _look(self, by_row: Mapping[str, Image]) -> dict[str, State]:
-        keys = [item_for_sdk(key) for key in by_row.values()]
         entries = [self._tombstones.key(row) for row in by_row]
         try:
+            keys = [_key_for_sdk(key) for key in by_row.values()]
             items = self._read({self._table: keys, self._tombstones.name: entries})
         except RefusedKeyError:
             return self._look_around_refused(by_row)
@@ -112,6 +112,13 @@ class DynamoReplica:
 
     def _read(self, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Mapping[str, Any]]]:
         return read_items(self._client, keys, self._pause)
+
+
+def _key_for_sdk(key: Image) -> Mapping[str, Any]:
+    try:
+        return item_for_sdk(key)
+    except ValueError as error:
+        raise RefusedKeyError(str(error)) from error
 
 
 def _portions(rows: Sequence[str], size: int) -> Iterator[Sequence[str]]:
