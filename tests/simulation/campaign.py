@@ -95,8 +95,8 @@ def _play(portion: Portion) -> Portion:
     vanished: Counter[str] = Counter()
     for seed in portion.seeds:
         played = play(portion.kind, seed)
-        for stamping, count in played.vanished.items():
-            vanished[f"{portion.kind.writing.value} table, {'stamping' if stamping else 'unmodified'} writer"] += count
+        for reader, count in played.vanished.items():
+            vanished[f"{reader.value}, {portion.kind.writing.value} table"] += count
         if played.broken is not None:
             return Portion(portion.kind, range(portion.seeds.start, seed + 1), vanished, played)
     return Portion(portion.kind, portion.seeds, vanished)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from enum import Enum
 
 from distributary.domain.change import StreamRecord
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, key_text, same_content
@@ -135,26 +137,42 @@ def _misread(witness: Witness) -> Iterator[Fault]:
             yield ("misread as echo", region, sequence, classified)
 
 
-def vanished(witness: Witness) -> dict[bool, int]:
-    """How often a write was replaced at home by an older state, by whether its writer stamps.
+class Reader(Enum):
+    """Whose write a reader of the home region saw disappear for a moment."""
 
-    A reader of the home region sees such a write disappear; it comes back when the write's own record is settled.
-    """
-    counted = {False: 0, True: 0}
+    UNMODIFIED = "an unmodified writer's"
+    STAMPING = "a stamping writer's"
+    LAGGING = "a stamping writer's whose clock was behind what it replaced"
+
+
+def vanished(witness: Witness) -> Counter[Reader]:
+    """How often a write was replaced at home by an older state; it comes back when its own record is settled."""
+    counted: Counter[Reader] = Counter()
     for region in witness.world.regions:
-        last: dict[str, int] = {}
+        last: dict[str, StreamRecord] = {}
         for record in region.table.stream:
+            mine = last.get(record.row)
             if (region.name, record.sequence) in witness.world.writers.log:
-                last[record.row] = record.sequence
-                continue
-            written = last.get(record.row)
-            version = witness.shipped.get((region.name, record.row), {}).get(written or 0)
-            if written is None or version is None or record.old is None:
-                continue
-            mine = region.table.stream[written - 1].new
-            was_there = mine is not None and same_content(record.old.content, mine.content)
-            stays = record.new is not None and same_content(record.old.content, record.new.content)
-            by = record.new.version if record.new is not None else record.old.version
-            if was_there and not stays and by is not None and by < version:
-                counted[witness.world.writers.log[(region.name, written)].stamping] += 1
+                last[record.row] = record
+            elif mine is not None and _replaced_by_older(witness, region.name, mine, record):
+                counted[_whose(witness, region.name, mine)] += 1
     return counted
+
+
+def _replaced_by_older(witness: Witness, region: str, mine: StreamRecord, record: StreamRecord) -> bool:
+    version = witness.shipped.get((region, record.row), {}).get(mine.sequence)
+    if version is None or record.old is None or mine.new is None:
+        return False
+    was_there = same_content(record.old.content, mine.new.content)
+    stays = record.new is not None and same_content(record.old.content, record.new.content)
+    by = record.new.version if record.new is not None else record.old.version
+    return was_there and not stays and by is not None and by < version
+
+
+def _whose(witness: Witness, region: str, mine: StreamRecord) -> Reader:
+    written = witness.world.writers.log[(region, mine.sequence)]
+    if not written.stamping:
+        return Reader.UNMODIFIED
+    drawn = mine.new.version if mine.new is not None else None
+    behind = drawn is not None and written.beneath is not None and drawn < written.beneath
+    return Reader.LAGGING if behind else Reader.STAMPING

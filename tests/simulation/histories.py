@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.simulation.checks import vanished, verdict
+from tests.simulation.checks import Reader, vanished, verdict
 from tests.simulation.choices import Choices
 from tests.simulation.recovery import recover
 from tests.simulation.setting import Writing, draw
@@ -49,7 +50,7 @@ class Played:
     record: tuple[int, ...]
     steps: tuple[int, ...]
     broken: Fault | None
-    vanished: dict[bool, int]
+    vanished: Counter[Reader]
 
 
 def play(
@@ -69,6 +70,6 @@ def play(
         rested = world.run() and (not kind.year_ahead or recover(world))
     broken: Fault | None = verdict(witness) if rested else ("never at rest",)
     seen = vanished(witness)
-    if broken is None and kind.writing is Writing.STAMPING and any(seen.values()):
+    if broken is None and seen[Reader.STAMPING] and kind.writing is Writing.STAMPING:
         broken = ("a stamping writer's write vanished",)
     return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)

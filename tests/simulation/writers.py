@@ -161,13 +161,17 @@ Operation = Callable[[Writers, "Region", Image], None]
 
 
 def _beneath(region: Region, key: Image) -> Version | None:
-    """The version that a write is made on top of: the row's, as far as it can be believed, or the deletion's."""
+    """The version that a write is made on top of: the row's, as far as it can be believed, or the deletion's.
+
+    Where the clock has stepped back, a deletion that was there before cannot be told from one that came later.
+    """
     latest = region.clock() + region.world.dataset.max_clock_drift
     current = region.table.get(key)
     if current is not None:
         return Row(current, latest).version
     tombstone = region.replica.tombstones.get(key_text(key))
-    return tombstone.trusting(latest).deletion if tombstone else None
+    known = tombstone is not None and tombstone.arrived_at <= region.clock()
+    return tombstone.trusting(latest).deletion if tombstone is not None and known else None
 
 
 _W = Writers

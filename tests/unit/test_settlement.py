@@ -6,6 +6,7 @@ import pytest
 
 from distributary.domain.errors import NotSettled, Throttled
 from distributary.domain.image import STAMP_ATTRIBUTE
+from distributary.domain.merge import Effect
 from distributary.domain.origin import Origin
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, knowing
 
@@ -90,15 +91,32 @@ def test_a_stamp_that_is_newer_and_has_the_same_content_stays(site: Site) -> Non
     assert site.state() == (newer.image, newer.version)
 
 
-def test_a_newer_stamp_over_a_write_that_still_waits_stays(site: Site) -> None:
+def test_a_write_under_a_newer_stamp_that_does_not_match_is_given_a_version_above_it(site: Site) -> None:
+    # given: a replacement that changes no content, which did not see the attribute that an application added
+    site.merge(change_of(n=1))
+    site.settle_all()
+    newer = change_of(n=1, at=LATER, home=FAR)
+    site.interrupt("write", lambda: site.update(added=2))
+    assert site.merge(newer).effect is Effect.REPLACED
+    assert site.content() == item(n=1, added=2)
+
+    # when: the addition is captured
+    change = site.change()
+
+    # then: nobody else has this state, so it is a new one
+    assert change.image == item(n=1, added=2)
+    assert change.version > newer.version
+    assert site.state() == (change.image, change.version)
+
+
+def test_writes_of_equal_content_under_a_newer_stamp_keep_their_order(site: Site) -> None:
     site.put(n=1)
-    record = site.last()
-    site.merge(change_of(n=2, at=LATER), take_unsettled=True)
+    newer = change_of(n=2, at=LATER)
+    site.merge(newer, take_unsettled=True)
     site.update(n=1)
-    before = site.present()
-    site.settle(record)
-    assert site.present() == before
-    assert not site.present().settled
+    first, second = site.changes()
+    assert newer.version < first.version < second.version
+    assert site.state() == (item(n=1), second.version)
 
 
 def test_a_write_comes_back_where_an_older_change_and_an_older_deletion_had_met_its_row(site: Site) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distributary.domain.change import StreamRecord
+from distributary.domain.image import same_content
 from distributary.domain.origin import Origin
-from distributary.domain.row import State, Tombstone
+from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.version import Instant, Version, mint
 
 
@@ -69,7 +70,15 @@ def _mint(record: StreamRecord, earlier: list[Instant], state: State, region: st
     tombstone = deleted_before(record, state)
     if tombstone is not None and tombstone.deletion is not None and tombstone.deletion.region != region:
         above.append(tombstone.deletion)
+    if state.row is not None and state.row.version is not None and _mixed(record, state.row):
+        above.append(state.row.version)
     return mint(record.created_at, record.sequence, region, above=above)
+
+
+def _mixed(record: StreamRecord, row: Row) -> bool:
+    """Whether the row shows this write under a stamp that we put on it unseen: a state that has no version yet."""
+    unseen = not row.as_stamped and not row.marked
+    return unseen and record.new is not None and same_content(row.content, record.new.content)
 
 
 def deleted_before(record: StreamRecord, state: State) -> Tombstone | None:
