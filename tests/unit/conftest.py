@@ -8,6 +8,7 @@ settings.register_profile("unit", max_examples=60, deadline=None, suppress_healt
 settings.register_profile(
     "mutants",  # the same examples for every mutant; that one fails is enough, the simplest one matters to nobody
     settings.get_profile("unit"),
+    max_examples=20,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
 )

@@ -111,6 +111,7 @@ NOT_OURS = {
     "deflated, but truncated": deflated(envelope().encode())[:-24] + "AAAA",
     "deflated, but no text": deflated(b"\xff\xfe\xff"),
     "deflated twice": deflated(deflated(envelope().encode()).encode()),
+    "deflated, with letters that base64 does not have": deflated(envelope().encode()).replace("deflate:", "deflate:*"),
     "bomb": deflated(b" " * 64_000_000),
     "untyped value": with_value("1"),
     "value of two types": with_value({"S": "1", "N": "1"}),
@@ -138,6 +139,11 @@ NOT_OURS = {
 def test_a_message_that_is_not_ours_or_not_whole_is_malformed(text: str) -> None:
     with pytest.raises(MalformedMessage):
         unpack(text, ORDERS)
+
+
+def test_a_bomb_is_not_inflated_to_its_end() -> None:
+    with pytest.raises(MalformedMessage, match="beyond all bounds"):
+        unpack(NOT_OURS["bomb"], ORDERS)
 
 
 @pytest.mark.parametrize("found", [0, 2, "1", None, [1], 10**30])

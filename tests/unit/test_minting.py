@@ -158,6 +158,14 @@ def test_writes_within_one_second_keep_their_order(site: Site) -> None:
     assert len(set(versions)) == len(versions) == 10
 
 
+def test_writes_within_one_second_share_its_time(site: Site) -> None:
+    site.table.granularity = 3600 * SECOND
+    site.put(n=1)
+    site.update(n=2)
+    site.put(n=3)
+    assert len({change.version.timestamp for change in site.changes()}) == 1
+
+
 # --- stamping writers
 
 
@@ -175,6 +183,14 @@ def test_a_stamping_writer_whose_clock_stepped_back_counts_as_unstamped(site: Si
     assert changes[-1].version > first.version
     assert changes[-1].image == item(n=2)
     assert site.content() == item(n=2)
+
+
+def test_a_stamped_insert_on_top_of_a_newer_deletion_counts_as_unstamped(site: Site) -> None:
+    deletion = deletion_of(at=NOW + 50 * SECOND)
+    site.merge(deletion)
+    site.put_stamped(n=1)
+    assert site.change().version > deletion.version
+    assert site.content() == item(n=1)
 
 
 def test_a_put_on_top_of_a_stamping_write_is_above_it_though_its_second_is_floored(site: Site) -> None:
