@@ -16,7 +16,7 @@ WORKERS = 2
 def main() -> int:
     """Run, print the survivors and the figures of each module; 0 if all is as explained."""
     lay_out(STAGE)
-    mutants = [*functions.run(STAGE, WORKERS), *statements.run(STAGE)]
+    mutants = [*functions.run(STAGE, WORKERS), *statements.run(STAGE, WORKERS)]
     verdict = compare(mutants, read())
     _print_figures(mutants, verdict.explained, verdict.unexplained)
     for mutant in verdict.unexplained:

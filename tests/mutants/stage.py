@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 STAGE = ROOT / ".mutants"
 PACKAGE = Path("src/distributary")
 DOMAIN = PACKAGE / "domain"
+SETTINGS = Path("pyproject.toml")
 _REMADE = {"property": "property", "cached_property": "property", "lru_cache": None}
 
 
@@ -52,18 +53,24 @@ def undecorated(code: str) -> str:
 
 
 def lay_out(stage: Path) -> None:
-    """Bring the stage up to date with the project; files that are the same keep their times, and mutmut its results."""
+    """Bring the stage up to date with the project. What mutmut has found out is kept only where nothing changed."""
+    wanted = _wanted()
+    there = {path.relative_to(stage): path.read_text() for path in _laid_out(stage)}
+    if there == wanted:
+        return
+    shutil.rmtree(stage, ignore_errors=True)
+    for path, text in wanted.items():
+        (stage / path).parent.mkdir(parents=True, exist_ok=True)
+        (stage / path).write_text(text)
+
+
+def _wanted() -> dict[Path, str]:
     sources, tests = ROOT / "layers/distributary/distributary", ROOT / "tests/unit"
     files = {PACKAGE / path.relative_to(sources): path.read_text() for path in sources.rglob("*.py")}
     files |= {path: undecorated(text) for path, text in files.items() if path.is_relative_to(DOMAIN)}
-    files |= {path.relative_to(ROOT): path.read_text() for path in [*tests.rglob("*.py"), ROOT / "pyproject.toml"]}
-    for folder in (stage / "src", stage / "tests"):
-        for path in folder.rglob("*.py"):
-            if path.relative_to(stage) not in files:
-                path.unlink()
-    shutil.rmtree(stage / "mutants/tests", ignore_errors=True)
-    for path, text in files.items():
-        place = stage / path
-        if not place.exists() or place.read_text() != text:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text)
+    return files | {path.relative_to(ROOT): path.read_text() for path in [*tests.rglob("*.py"), ROOT / SETTINGS]}
+
+
+def _laid_out(stage: Path) -> list[Path]:
+    settings = [stage / SETTINGS] if (stage / SETTINGS).exists() else []
+    return [*(stage / "src").rglob("*.py"), *(stage / "tests").rglob("*.py"), *settings]

@@ -185,7 +185,7 @@ class Site:
 
     def settle_all(self) -> list[Settled]:
         """Work off the change stream to its end, our own echoes included."""
-        done = []
+        done: list[Settled] = []
         while self.taken < len(self.table.stream):
             assert len(done) < ENDLESS, "our own writes are taken for an application's, again and again"
             done.append(self.settle(self.next()))

@@ -118,3 +118,13 @@ def test_equal_keys_have_one_text() -> None:
 def test_different_keys_have_different_texts() -> None:
     keys: list[Image] = [{"pk": {"S": "1"}}, {"pk": {"N": "1"}}, {"pk": {"B": "1"}}, {"sk": {"S": "1"}}]
     assert len(set(map(key_text, keys))) == len(keys)
+
+
+@pytest.mark.parametrize("other", [{"n": {"N": "1.0"}}, {"n": {"N": "1e0"}}])
+def test_contents_that_are_only_written_differently_are_the_same(other: Image) -> None:
+    assert same_content({"n": {"N": "1"}}, other)
+
+
+@pytest.mark.parametrize("other", [{"n": {"N": "2"}}, {"m": {"N": "1"}}, {"n": {"N": "1"}, "m": {"N": "1"}}, {}])
+def test_contents_that_differ_are_not_the_same(other: Image) -> None:
+    assert not same_content({"n": {"N": "1"}}, other)

@@ -95,6 +95,14 @@ def test_a_row_that_a_stamping_writer_has_written_again_is_left_alone_though_its
     assert site.content() == item(n=2)
 
 
+def test_the_stamp_on_a_row_to_which_an_attribute_was_added_unseen_is_an_echo(site: Site) -> None:
+    site.put(n=1)
+    site.interrupt("write", lambda: site.update(more=2))
+    site.settle(site.last())
+    assert site.content() == item(n=1, more=2)
+    assert site.settle(site.last()).origin is Origin.ECHO
+
+
 # --- a row with a newer state of another region
 
 
@@ -106,6 +114,14 @@ def test_noting_a_write_beneath_a_newer_state_is_an_echo(site: Site) -> None:
     change = shipped(site, record)
     assert stamp(site).context == newer.context.merge(change.context)
     assert site.settle(site.last()).origin is Origin.ECHO
+
+
+def test_an_echo_of_a_replacement_costs_no_access(site: Site) -> None:
+    site.merge(change_of(n=1))
+    site.merge(change_of(n=2, at=NOW + 1))
+    site.accesses.clear()
+    assert site.settle(site.last()).origin is Origin.ECHO
+    assert site.accesses == []
 
 
 def test_a_state_of_another_region_over_a_write_that_was_never_captured_is_an_echo(site: Site) -> None:

@@ -145,6 +145,17 @@ def test_a_link_to_an_unstamped_row_names_its_content_where_that_is_replaced() -
     assert len(links) == 2
 
 
+def test_a_link_to_an_unstamped_row_does_not_depend_on_content_that_stays() -> None:
+    assert link_to(item(n=1), HOME) == link_to(item(n=1, more=2), HOME)
+
+
+def test_links_are_what_earlier_releases_made_them() -> None:
+    row, stamped_row = item(n=1), stamp_image(item(n=1), Version(NOW, 1, PEER))
+    links = (link_to(row, HOME), link_to(row, HOME, content_changes=True), link_to(stamped_row, HOME))
+    assert links == ("qKTQP-e1", "j3KwzToZ", "U_4CnSNj")
+    assert link_of_insert(HOME, "unique") == "uniqueFEIh"
+
+
 @pytest.mark.parametrize("image", [item(n=1), stamp_image(item(n=1), Version(NOW, 5, HOME))])
 def test_a_link_is_of_the_grammar(image: Image) -> None:
     link = link_to(image, HOME, content_changes=True)
