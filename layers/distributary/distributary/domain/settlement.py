@@ -60,8 +60,7 @@ class LocalWrite:
 
     def over(self, present: Row) -> Image:
         """The application's content, stamped to replace a row of ours."""
-        link = link_to(present.image, self.place.region, content_changes=True)
-        return self._image(self.row.content, self.row.digest, present, link)
+        return self._image(self.row.content, self.row.digest, present, self._link(present))
 
     def restamping(self, present: Row) -> Image:
         """The present content, which is the application's, with its stamp."""
