@@ -115,6 +115,12 @@ def test_equal_keys_have_one_text() -> None:
     assert key_text({"sk": {"N": "1.0"}, "pk": {"S": "a"}}) == key_text({"pk": {"S": "a"}, "sk": {"N": "1"}})
 
 
+def test_keys_and_contents_are_named_as_by_earlier_releases() -> None:
+    key = {"sk": {"N": "1.0"}, "pk": {"S": "a"}}
+    assert key_text(key) == '{"pk":{"S":"a"},"sk":{"N":"1"}}'
+    assert digest_of(key) == "jmUyMyjDZzj2"
+
+
 def test_different_keys_have_different_texts() -> None:
     keys: list[Image] = [{"pk": {"S": "1"}}, {"pk": {"N": "1"}}, {"pk": {"B": "1"}}, {"sk": {"S": "1"}}]
     assert len(set(map(key_text, keys))) == len(keys)

@@ -56,6 +56,28 @@ def test_a_local_write_and_a_newer_deletion_that_race_leave_no_row(site: Site) -
     assert site.row() is None
 
 
+def test_a_newer_row_that_came_just_before_somebody_looks_again_stays(site: Site) -> None:
+    newer = change_of(n=2, at=NOW + 2)
+
+    def others() -> None:
+        announce(site, deletion_of(at=NOW + 1))
+        site.merge(newer)
+
+    site.interrupt("written", others)
+    site.merge(change_of(n=1))
+    assert site.state() == (newer.image, newer.version)
+
+
+def test_an_update_that_came_just_before_somebody_looks_again_stays(site: Site) -> None:
+    def others() -> None:
+        announce(site, deletion_of(at=NOW + 1))
+        site.update(n=5)
+
+    site.interrupt("written", others)
+    site.merge(change_of(n=1))
+    assert site.content() == item(n=5)
+
+
 def test_two_deletions_that_race_are_both_remembered(site: Site) -> None:
     one, other = deletion_of(at=NOW + 1), deletion_of(at=NOW, home=FAR)
     site.interrupt("remember", lambda: site.merge(other))

@@ -7,6 +7,7 @@ from hypothesis import given
 
 from distributary.domain.errors import MalformedStamp
 from distributary.domain.image import STAMP_ATTRIBUTE, Image
+from distributary.domain.row import Row
 from distributary.domain.stamp import (
     Stamp,
     is_link_of_insert,
@@ -80,6 +81,7 @@ def test_a_stamp_keeps_to_the_size_that_the_hint_for_large_items_names(stamp: St
         TEXT.replace("l1nk", ""),
         TEXT.replace("l1nk", "l" * 33),
         TEXT.replace("l1nk", "l/nk"),
+        TEXT.replace(TEXT.split(" ")[2], "d/gest"),
         TEXT.replace(" ", "\t"),
         "é" + TEXT[1:],
     ],
@@ -117,6 +119,12 @@ def test_a_row_without_the_attribute_has_no_stamp() -> None:
 @given(strategies.stamps(), strategies.images)
 def test_a_stamp_put_into_an_image_is_found_there(stamp: Stamp, image: Image) -> None:
     assert stamp_of(stamped(image, stamp)) == stamp
+
+
+def test_a_stamp_is_believed_up_to_the_latest_time_that_can_be() -> None:
+    row = Row(stamp_image(item(n=1), Version(NOW, 5, HOME)))
+    assert row.trusting(NOW) == row
+    assert row.trusting(NOW - 1) == Row(row.image, trusted=False)
 
 
 def test_the_link_of_an_insert_fits_no_other_region() -> None:
