@@ -115,10 +115,24 @@ def test_equal_keys_have_one_text() -> None:
     assert key_text({"sk": {"N": "1.0"}, "pk": {"S": "a"}}) == key_text({"pk": {"S": "a"}, "sk": {"N": "1"}})
 
 
+OF_EVERY_TYPE: Image = {
+    "text": {"S": "a"},
+    "number": {"N": "1.50"},
+    "binary": {"B": "AP8="},
+    "flag": {"BOOL": True},
+    "nothing": {"NULL": True},
+    "texts": {"SS": ["b", "a"]},
+    "numbers": {"NS": ["2", "1.0"]},
+    "binaries": {"BS": ["AQ==", "AA=="]},
+    "list": {"L": [{"N": "1.0"}, {"S": "a"}]},
+    "map": {"M": {"b": {"N": "1.0"}, "a": {"SS": ["b", "a"]}}},
+}
+
+
 def test_keys_and_contents_are_named_as_by_earlier_releases() -> None:
     key = {"sk": {"N": "1.0"}, "pk": {"S": "a"}}
     assert key_text(key) == '{"pk":{"S":"a"},"sk":{"N":"1"}}'
-    assert digest_of(key) == "jmUyMyjDZzj2"
+    assert digest_of(OF_EVERY_TYPE) == "B7MsltIUqGkP"
 
 
 def test_different_keys_have_different_texts() -> None:
