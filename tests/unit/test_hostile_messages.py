@@ -141,6 +141,13 @@ def test_a_message_that_is_not_ours_or_not_whole_is_malformed(text: str) -> None
         unpack(text, ORDERS)
 
 
+@pytest.mark.parametrize("number", ["1", "-1.5", "+2", "1e5", "1E5", "1e-5", "0.1E+30"])
+def test_a_number_may_be_written_in_every_way_that_the_database_takes(number: str) -> None:
+    (change,) = unpack(with_value({"N": number}), ORDERS)
+    assert change.image is not None
+    assert change.image["n"] == {"N": number}
+
+
 def test_a_bomb_is_not_inflated_to_its_end() -> None:
     with pytest.raises(MalformedMessage, match="beyond all bounds"):
         unpack(NOT_OURS["bomb"], ORDERS)
