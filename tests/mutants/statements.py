@@ -21,17 +21,24 @@ from mutmut.mutation.file_mutation import create_mutations, deep_replace
 from tests.mutants.mutant import Fate, Mutant, changed
 from tests.mutants.stage import DOMAIN
 
+FIRST = ["tests/unit/test_agreements.py"]
+"""What is tried first, since it takes a second and notices most of these mutants."""
+
 LONGEST_RUN = 600
 """Seconds after which the tests of one mutant are taken for an endless loop; they take less than a minute."""
 
 
 def run(stage: Path, workers: int) -> list[Mutant]:
-    """Try every mutant."""
+    """Try every mutant; raises RuntimeError where the tests fail without any."""
     with chdir(stage):
-        tests = [*config().pytest_add_cli_args, *config().pytest_add_cli_args_test_selection]
-        mutated = [each for path in sorted(DOMAIN.glob("*.py")) for each in _mutated(path)]
+        options, tests = config().pytest_add_cli_args, config().pytest_add_cli_args_test_selection
+        paths = sorted(DOMAIN.glob("*.py"))
+        mutated = [each for path in paths for each in _mutated(path)]
+        unchanged = paths[0].read_text()
+    if _try(stage, paths[0], unchanged, options, tests).fate is Fate.KILLED:
+        raise RuntimeError("the unit tests fail without a mutant")
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda each: _try(stage, each[0], each[1], tests), mutated))
+        return list(pool.map(lambda each: _try(stage, each[0], each[1], options, tests), mutated))
 
 
 def _mutated(path: Path) -> Iterator[tuple[Path, str]]:
@@ -44,16 +51,20 @@ def _mutated(path: Path) -> Iterator[tuple[Path, str]]:
             yield path, mutated.code
 
 
-def _try(stage: Path, path: Path, code: str, tests: list[str]) -> Mutant:
+def _try(stage: Path, path: Path, code: str, options: list[str], tests: list[str]) -> Mutant:
     was, now = changed((stage / path).read_text(), code)
     with TemporaryDirectory() as folder:
         for part in ("src", "tests"):
             shutil.copytree(stage / part, Path(folder, part))
         shutil.copy(stage / "pyproject.toml", folder)
         Path(folder, path).write_text(code)
-        command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", *tests]
-        try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=LONGEST_RUN)
-        except subprocess.TimeoutExpired:
-            return Mutant(path.stem, was, now, Fate.KILLED)
-    return Mutant(path.stem, was, now, Fate.KILLED if done.returncode else Fate.SURVIVED)
+        survived = _survives(folder, [*options, *FIRST]) and _survives(folder, [*options, *tests])
+    return Mutant(path.stem, was, now, Fate.SURVIVED if survived else Fate.KILLED)
+
+
+def _survives(folder: str, arguments: list[str]) -> bool:
+    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", *arguments]
+    try:
+        return not subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=LONGEST_RUN).returncode
+    except subprocess.TimeoutExpired:
+        return False
