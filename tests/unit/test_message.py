@@ -22,8 +22,9 @@ QUEUE_LIMIT = 1_048_576
 
 def large(pk: str, characters: int, alphabet: str = "x") -> Change:
     """A change with so much text that does not deflate well, unless the alphabet is one letter."""
-    text = "".join(random.Random(pk).choices(alphabet, k=characters))
-    return change_of(pk, text=text)
+    if len(alphabet) == 1:
+        return change_of(pk, text=alphabet * characters)
+    return change_of(pk, text="".join(random.Random(pk).choices(alphabet, k=characters)))
 
 
 def unpacked(messages: list[str], dataset: Dataset = ORDERS) -> list[Change]:
