@@ -23,6 +23,7 @@ from distributary.domain.image import STAMP_ATTRIBUTE
 from distributary.domain.message import unpack
 from distributary.domain.stamp import version_text
 from distributary.domain.version import Version
+from tests.unit.rows import OF_EVERY_TYPE
 from tests.unit.sites import NOW, ORDERS, PEER, change_of, message
 
 ABSENT = object()
@@ -139,6 +140,13 @@ NOT_OURS = {
 def test_a_message_that_is_not_ours_or_not_whole_is_malformed(text: str) -> None:
     with pytest.raises(MalformedMessage):
         unpack(text, ORDERS)
+
+
+@pytest.mark.parametrize("value", OF_EVERY_TYPE.values(), ids=OF_EVERY_TYPE.keys())
+def test_values_of_every_type_are_taken(value: dict[str, Any]) -> None:
+    (change,) = unpack(with_value(value), ORDERS)
+    assert change.image is not None
+    assert change.image["n"] == value
 
 
 @pytest.mark.parametrize("number", ["1", "-1.5", "+2", "1e5", "1E5", "1e-5", "0.1E+30"])

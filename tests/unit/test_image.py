@@ -21,6 +21,7 @@ from distributary.domain.image import (
     same_content,
 )
 from tests.unit import strategies
+from tests.unit.rows import OF_EVERY_TYPE
 
 
 def _other_notation(value: Any, chance: random.Random) -> Any:
@@ -113,20 +114,6 @@ def test_our_own_attributes_are_no_content() -> None:
 
 def test_equal_keys_have_one_text() -> None:
     assert key_text({"sk": {"N": "1.0"}, "pk": {"S": "a"}}) == key_text({"pk": {"S": "a"}, "sk": {"N": "1"}})
-
-
-OF_EVERY_TYPE: Image = {
-    "text": {"S": "a"},
-    "number": {"N": "1.50"},
-    "binary": {"B": "AP8="},
-    "flag": {"BOOL": True},
-    "nothing": {"NULL": True},
-    "texts": {"SS": ["b", "a"]},
-    "numbers": {"NS": ["2", "1.0"]},
-    "binaries": {"BS": ["AQ==", "AA=="]},
-    "list": {"L": [{"N": "1.0"}, {"S": "a"}]},
-    "map": {"M": {"b": {"N": "1.0"}, "a": {"SS": ["b", "a"]}}},
-}
 
 
 def test_keys_and_contents_are_named_as_by_earlier_releases() -> None:
