@@ -14,9 +14,10 @@ from distributary.domain.errors import Throttled
 from distributary.domain.facts import ApplyReport, CaptureReport, ForwardReport, RedriveReport
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.message import LIMIT
-from distributary.domain.origin import LONGEST_CALL
+from distributary.domain.origin import LONGEST_CALL, Origin
 from distributary.domain.patience import pause_before
 from distributary.domain.row import State, Tombstone
+from distributary.domain.settlement import Settled
 from distributary.domain.stamp import Stamp, Writer
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, STAMPING_SEQUENCE, Context, Version
 from tests.unit.sites import HOME, NOW, key
@@ -79,6 +80,10 @@ def test_nothing_known_is_nothing_remembered() -> None:
     assert Tombstone() == Tombstone(None, Context({}), 0, None, (), "-")
     assert State() == State(None, None)
     assert Stamp(Version(NOW, 1, HOME), NOTHING_SEEN, Writer.REPLICATION).text().endswith(" r - - ")
+
+
+def test_what_capture_says_nothing_of_is_neither_change_nor_conflict() -> None:
+    assert Settled(Origin.DELETED) == Settled(Origin.DELETED, None, conflict=False)
 
 
 def test_a_record_is_of_whole_seconds_and_not_expired_unless_it_says_so() -> None:

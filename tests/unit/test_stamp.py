@@ -19,7 +19,7 @@ from distributary.domain.stamp import (
     stamped,
     version_text,
 )
-from distributary.domain.version import Version
+from distributary.domain.version import STAMPING_SEQUENCE, Version
 from tests.unit import strategies
 from tests.unit.sites import HOME, NOW, PEER, item, stamp_image, stamp_text
 
@@ -97,6 +97,8 @@ def test_a_text_that_we_cannot_have_written_is_no_stamp(text: str) -> None:
         "+000000000000005." + "0" * 33 + "6.us-east-1",
         "0000000000000005." + "0" * 33 + "F.us-east-1",
         "0000000000000005." + "f" * 34 + ".us-east-1",
+        "0000000000000005.8" + "0" * 33 + ".us-east-1",
+        "1" * 17 + "." + "0" * 33 + "6.us-east-1",
         "0000000000000_05." + "0" * 33 + "6.us-east-1",
         " 000000000000005." + "0" * 33 + "6.us-east-1",
     ],
@@ -120,6 +122,12 @@ def test_a_row_without_the_attribute_has_no_stamp() -> None:
 @given(strategies.stamps(), strategies.images)
 def test_a_stamp_put_into_an_image_is_found_there(stamp: Stamp, image: Image) -> None:
     assert stamp_of(stamped(image, stamp)) == stamp
+
+
+@pytest.mark.parametrize("sequence", [0, STAMPING_SEQUENCE, 2 * STAMPING_SEQUENCE - 1])
+def test_every_sequence_of_a_record_or_a_stamping_writer_is_read(sequence: int) -> None:
+    version = Version(NOW, sequence, HOME)
+    assert parse_version(version_text(version)) == version
 
 
 def test_a_stamp_is_believed_up_to_the_latest_time_that_can_be() -> None:
