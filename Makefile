@@ -8,7 +8,7 @@ READY := .venv/.ready .venv-ministack/.ready .venv-sam/.ready
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help venv lock check lint format types imports template test simulate bench demo up env status down clean
+.PHONY: help venv lock check lint format types imports template test simulate mutants bench demo up env status down clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -69,6 +69,9 @@ SEEDS ?= 10000
 simulate: venv ## play SEEDS histories of the protocol, those of earlier runs included
 	@$(RUN) tests.simulation $(SEEDS)
 
+mutants: venv ## change the rules of domain/ one by one: does a unit test notice each? (half an hour)
+	nice $(RUN) tests.mutants
+
 bench: venv ## measure lag, throughput and cost; a table, and JSON in benchmarks/results
 	$(RUN) benchmarks
 
@@ -90,4 +93,4 @@ down: venv ## stop everything that `up` has started
 	@$(DISTRIBUTARY) local down
 
 clean: down ## remove environments, builds and caches
-	rm -rf .venv .venv-ministack .venv-sam .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-ministack .venv-sam .local .mutants .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -35,6 +35,8 @@ NOW = 1_767_225_600 * SECOND
 ORDERS = Dataset("orders", Engine.DYNAMODB, tuple(map(ReplicaSite, (HOME, PEER, FAR))))
 PLENTY = 60_000
 """Milliseconds that a function has left at its start."""
+ENDLESS = 1_000
+"""More records than any test's stream has."""
 
 
 def plenty() -> int:
@@ -183,8 +185,9 @@ class Site:
 
     def settle_all(self) -> list[Settled]:
         """Work off the change stream to its end, our own echoes included."""
-        done = []
+        done: list[Settled] = []
         while self.taken < len(self.table.stream):
+            assert len(done) < ENDLESS, "our own writes are taken for an application's, again and again"
             done.append(self.settle(self.next()))
             self.taken += 1
         return done

@@ -23,6 +23,7 @@ from distributary.domain.image import STAMP_ATTRIBUTE
 from distributary.domain.message import unpack
 from distributary.domain.stamp import version_text
 from distributary.domain.version import Version
+from tests.unit.rows import OF_EVERY_TYPE
 from tests.unit.sites import NOW, ORDERS, PEER, change_of, message
 
 ABSENT = object()
@@ -111,6 +112,7 @@ NOT_OURS = {
     "deflated, but truncated": deflated(envelope().encode())[:-24] + "AAAA",
     "deflated, but no text": deflated(b"\xff\xfe\xff"),
     "deflated twice": deflated(deflated(envelope().encode()).encode()),
+    "deflated, with letters that base64 does not have": deflated(envelope().encode()).replace("deflate:", "deflate:*"),
     "bomb": deflated(b" " * 64_000_000),
     "untyped value": with_value("1"),
     "value of two types": with_value({"S": "1", "N": "1"}),
@@ -138,6 +140,25 @@ NOT_OURS = {
 def test_a_message_that_is_not_ours_or_not_whole_is_malformed(text: str) -> None:
     with pytest.raises(MalformedMessage):
         unpack(text, ORDERS)
+
+
+@pytest.mark.parametrize("value", OF_EVERY_TYPE.values(), ids=OF_EVERY_TYPE.keys())
+def test_values_of_every_type_are_taken(value: dict[str, Any]) -> None:
+    (change,) = unpack(with_value(value), ORDERS)
+    assert change.image is not None
+    assert change.image["n"] == value
+
+
+@pytest.mark.parametrize("number", ["1", "-1.5", "+2", "1e5", "1E5", "1e-5", "0.1E+30"])
+def test_a_number_may_be_written_in_every_way_that_the_database_takes(number: str) -> None:
+    (change,) = unpack(with_value({"N": number}), ORDERS)
+    assert change.image is not None
+    assert change.image["n"] == {"N": number}
+
+
+def test_a_bomb_is_not_inflated_to_its_end() -> None:
+    with pytest.raises(MalformedMessage, match="beyond all bounds"):
+        unpack(NOT_OURS["bomb"], ORDERS)
 
 
 @pytest.mark.parametrize("found", [0, 2, "1", None, [1], 10**30])

@@ -21,6 +21,7 @@ from distributary.domain.image import (
     same_content,
 )
 from tests.unit import strategies
+from tests.unit.rows import OF_EVERY_TYPE
 
 
 def _other_notation(value: Any, chance: random.Random) -> Any:
@@ -115,6 +116,22 @@ def test_equal_keys_have_one_text() -> None:
     assert key_text({"sk": {"N": "1.0"}, "pk": {"S": "a"}}) == key_text({"pk": {"S": "a"}, "sk": {"N": "1"}})
 
 
+def test_keys_and_contents_are_named_as_by_earlier_releases() -> None:
+    key = {"sk": {"N": "1.0"}, "pk": {"S": "a"}}
+    assert key_text(key) == '{"pk":{"S":"a"},"sk":{"N":"1"}}'
+    assert digest_of(OF_EVERY_TYPE) == "B7MsltIUqGkP"
+
+
 def test_different_keys_have_different_texts() -> None:
     keys: list[Image] = [{"pk": {"S": "1"}}, {"pk": {"N": "1"}}, {"pk": {"B": "1"}}, {"sk": {"S": "1"}}]
     assert len(set(map(key_text, keys))) == len(keys)
+
+
+@pytest.mark.parametrize("other", [{"n": {"N": "1.0"}}, {"n": {"N": "1e0"}}])
+def test_contents_that_are_only_written_differently_are_the_same(other: Image) -> None:
+    assert same_content({"n": {"N": "1"}}, other)
+
+
+@pytest.mark.parametrize("other", [{"n": {"N": "2"}}, {"m": {"N": "1"}}, {"n": {"N": "1"}, "m": {"N": "1"}}, {}])
+def test_contents_that_differ_are_not_the_same(other: Image) -> None:
+    assert not same_content({"n": {"N": "1"}}, other)

@@ -22,8 +22,9 @@ QUEUE_LIMIT = 1_048_576
 
 def large(pk: str, characters: int, alphabet: str = "x") -> Change:
     """A change with so much text that does not deflate well, unless the alphabet is one letter."""
-    text = "".join(random.Random(pk).choices(alphabet, k=characters))
-    return change_of(pk, text=text)
+    if len(alphabet) == 1:
+        return change_of(pk, text=alphabet * characters)
+    return change_of(pk, text="".join(random.Random(pk).choices(alphabet, k=characters)))
 
 
 def unpacked(messages: list[str], dataset: Dataset = ORDERS) -> list[Change]:
@@ -83,6 +84,30 @@ def test_a_message_says_what_it_is() -> None:
     document = json.loads(text)
     told = {name: document[name] for name in ("format", "dataset", "policies", "home")}
     assert told == {"format": 1, "dataset": "orders", "policies": ORDERS.policies, "home": PEER}
+
+
+def test_messages_of_earlier_releases_are_read_and_made() -> None:
+    change = change_of("a", n=1)
+    text = (
+        '{"format": 1, "dataset": "orders", "policies": "_k8xwDq2Gmsz", "home": "eu-west-1", "changes": '
+        '[{"table":"orders","key":{"pk":{"S":"a"}},"image":{"pk":{"S":"a"},"n":{"N":"1"}},'
+        '"version":"1767225600000000.0000000000000000000000000000000001.eu-west-1",'
+        '"context":{"eu-west-1":"6474846204000.1"},"source":"1","captured_at":1767225600000000}]}'
+    )
+    assert list(pack(ORDERS, PEER, [change])) == [text]
+    assert unpack(text, ORDERS) == [change]
+
+
+@pytest.mark.parametrize("before", [[], [800_000], [1_000_000]], ids=["nothing", "a full message", "a deflated one"])
+@pytest.mark.parametrize(("beyond", "messages"), [(-1, 1), (1, 2), (2, 2), (3, 2)])
+def test_changes_share_a_message_while_it_is_under_the_limit(before: list[int], beyond: int, messages: int) -> None:
+    first = [large("first", characters) for characters in before]
+    one, other = large("one", 400_000), change_of("other", text="")
+    (together,) = pack(ORDERS, PEER, [one, other])
+    other = large("other", LIMIT + beyond - len(together))
+    packed = list(pack(ORDERS, PEER, [*first, one, other]))
+    assert len(packed) == len(first) + messages
+    assert max(map(len, packed)) <= LIMIT
 
 
 def test_composite_keys_travel() -> None:

@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from distributary.domain.change import Change
+from distributary.domain.change import Change, StreamRecord
+from distributary.domain.memory import deleted_before
 from distributary.domain.merge import Effect
+from distributary.domain.origin import Origin
+from distributary.domain.row import Row, State, Tombstone
+from distributary.domain.settlement import Settled
 from distributary.domain.version import STAMPING_SEQUENCE, Version
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item
 
@@ -104,7 +108,7 @@ def test_a_record_that_a_later_one_has_overtaken_ships_nothing(site: Site) -> No
     site.put(n=1)
     site.put(n=2)
     shipped(site, 1)
-    assert site.settle(site.table.stream[0]).change is None
+    assert site.settle(site.table.stream[0]) == Settled(Origin.UNSTAMPED)
     assert site.content() == item(n=2)
 
 
@@ -159,6 +163,47 @@ def test_writes_within_one_second_keep_their_order(site: Site) -> None:
     assert len(set(versions)) == len(versions) == 10
 
 
+def test_writes_within_one_second_share_its_time(site: Site) -> None:
+    site.table.granularity = 3600 * SECOND
+    site.put(n=1)
+    site.update(n=2)
+    site.put(n=3)
+    assert len({change.version.timestamp for change in site.changes()}) == 1
+
+
+def test_a_put_that_drops_the_stamp_was_made_in_sight_of_it(site: Site) -> None:
+    seen = change_of(n=0)
+    site.merge(seen)
+    site.settle_all()
+    site.put(n=1)
+    assert site.change().context.covers(seen.version)
+
+
+def test_a_write_is_above_what_only_the_tombstone_remembers_though_its_row_is_there_again(site: Site) -> None:
+    site.merge(change_of(n=0, at=NOW + 50 * SECOND))
+    site.settle_all()
+    site.put(n=1)
+    first = site.last()
+    site.put(n=2)
+    second = site.last()
+    site.delete()
+    noted = site.settle(first).change
+    site.put(n=2)
+    change = site.settle(second).change
+    assert noted is not None
+    assert change is not None
+    assert change.version > noted.version
+
+
+@pytest.mark.parametrize(("ticks", "extra", "first"), [(-9, 0, True), (0, 0, True), (1, 0, True), (1, 1, False)])
+def test_a_tombstone_was_there_first_if_it_came_before_the_end_of_the_inserts_tick(
+    ticks: int, extra: int, first: bool
+) -> None:
+    record = StreamRecord(item(), None, Row(item(n=1)), 7, NOW)
+    tombstone = Tombstone(deletion_of().version, arrived_at=NOW + ticks * SECOND + extra)
+    assert (deleted_before(record, State(record.new, tombstone)) is tombstone) is first
+
+
 # --- stamping writers
 
 
@@ -176,6 +221,14 @@ def test_a_stamping_writer_whose_clock_stepped_back_counts_as_unstamped(site: Si
     assert changes[-1].version > first.version
     assert changes[-1].image == item(n=2)
     assert site.content() == item(n=2)
+
+
+def test_a_stamped_insert_on_top_of_a_newer_deletion_counts_as_unstamped(site: Site) -> None:
+    deletion = deletion_of(at=NOW + 50 * SECOND)
+    site.merge(deletion)
+    site.put_stamped(n=1)
+    assert site.change().version > deletion.version
+    assert site.content() == item(n=1)
 
 
 def test_a_put_on_top_of_a_stamping_write_is_above_it_though_its_second_is_floored(site: Site) -> None:

@@ -20,7 +20,7 @@ from distributary.domain.stamp import (
     version_text,
     with_lowest_stamp,
 )
-from distributary.domain.version import Version
+from distributary.domain.version import STAMPING_SEQUENCE, Version
 from tests.unit import strategies
 from tests.unit.sites import HOME, NOW, PEER, item, stamp_image, stamp_text
 
@@ -82,6 +82,7 @@ def test_a_stamp_keeps_to_the_size_that_the_hint_for_large_items_names(stamp: St
         TEXT.replace("l1nk", ""),
         TEXT.replace("l1nk", "l" * 33),
         TEXT.replace("l1nk", "l/nk"),
+        TEXT.replace(TEXT.split(" ")[2], "d/gest"),
         TEXT.replace(" ", "\t"),
         "é" + TEXT[1:],
     ],
@@ -96,6 +97,9 @@ def test_a_text_that_we_cannot_have_written_is_no_stamp(text: str) -> None:
     [
         "+000000000000005." + "0" * 33 + "6.us-east-1",
         "0000000000000005." + "0" * 33 + "F.us-east-1",
+        "0000000000000005." + "f" * 34 + ".us-east-1",
+        "0000000000000005.8" + "0" * 33 + ".us-east-1",
+        "1" * 17 + "." + "0" * 33 + "6.us-east-1",
         "0000000000000_05." + "0" * 33 + "6.us-east-1",
         " 000000000000005." + "0" * 33 + "6.us-east-1",
     ],
@@ -119,6 +123,18 @@ def test_a_row_without_the_attribute_has_no_stamp() -> None:
 @given(strategies.stamps(), strategies.images)
 def test_a_stamp_put_into_an_image_is_found_there(stamp: Stamp, image: Image) -> None:
     assert stamp_of(stamped(image, stamp)) == stamp
+
+
+@pytest.mark.parametrize("sequence", [0, STAMPING_SEQUENCE, 2 * STAMPING_SEQUENCE - 1])
+def test_every_sequence_of_a_record_or_a_stamping_writer_is_read(sequence: int) -> None:
+    version = Version(NOW, sequence, HOME)
+    assert parse_version(version_text(version)) == version
+
+
+def test_a_stamp_is_believed_up_to_the_latest_time_that_can_be() -> None:
+    row = Row(stamp_image(item(n=1), Version(NOW, 5, HOME)))
+    assert row.trusting(NOW) == row
+    assert row.trusting(NOW - 1).stamp is None
 
 
 def test_the_link_of_an_insert_fits_no_other_region() -> None:
@@ -146,6 +162,17 @@ def test_the_lowest_stamp_is_below_every_other_and_says_that_there_is_no_version
     row = Row(with_lowest_stamp(item(n=1), HOME))
     assert stamp_text(dict(row.image)) < stamp_text(stamp_image(item(n=1), Version(1, 0, "a")))
     assert (row.version, row.settled, row.content) == (None, False, item(n=1))
+
+
+def test_a_link_to_an_unstamped_row_does_not_depend_on_content_that_stays() -> None:
+    assert link_to(item(n=1), HOME) == link_to(item(n=1, more=2), HOME)
+
+
+def test_links_are_what_earlier_releases_made_them() -> None:
+    row, stamped_row = item(n=1), stamp_image(item(n=1), Version(NOW, 1, PEER))
+    links = (link_to(row, HOME), link_to(stamped_row, HOME))
+    assert links == ("qKTQP-e1", "U_4CnSNj")
+    assert link_of_insert(HOME, "unique") == "uniqueFEIh"
 
 
 @pytest.mark.parametrize("image", [item(n=1), stamp_image(item(n=1), Version(NOW, 5, HOME))])

@@ -76,6 +76,10 @@ def test_two_records_of_one_region_may_share_their_second() -> None:
     assert mint(NOW, 6, HOME, above=[Version(NOW, 5, HOME)]) == Version(NOW, 6, HOME)
 
 
+def test_a_copy_of_the_records_own_version_is_passed_too() -> None:
+    assert mint(NOW, 6, HOME, above=[Version(NOW, 6, HOME)]) == Version(NOW + 1, 6, HOME)
+
+
 def test_another_regions_version_is_passed_by_one_microsecond() -> None:
     assert mint(NOW, 6, HOME, above=[Version(NOW, 5, PEER)]) == Version(NOW + 1, 6, HOME)
 

@@ -31,8 +31,8 @@ def content_of(image: Image) -> Image:
 
 
 def fingerprint(text: str, size: int = 9) -> str:
-    """A short name for a text: `size` bytes of BLAKE2b as URL-safe base64 (12 characters for 9 bytes)."""
-    return urlsafe_b64encode(blake2b(text.encode(), digest_size=size).digest()).decode().rstrip("=")
+    """A short name for a text: `size` bytes, a multiple of 3, of BLAKE2b as URL-safe base64 (4 characters for 3)."""
+    return urlsafe_b64encode(blake2b(text.encode(), digest_size=size).digest()).decode()
 
 
 def digest_of(content: Image) -> str:

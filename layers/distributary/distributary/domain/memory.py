@@ -7,8 +7,6 @@ names no record.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from distributary.domain.change import StreamRecord
 from distributary.domain.image import same_content
 from distributary.domain.origin import Origin
@@ -16,19 +14,8 @@ from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.version import Instant, Version, mint
 
 
-@dataclass(frozen=True, slots=True)
-class Recollection:
-    """The version of a record's write, none where a later write of this region has overtaken it."""
-
-    version: Version | None
-    minted_before: bool = False
-
-
-OVERTAKEN = Recollection(None)
-
-
-def recollect(record: StreamRecord, origin: Origin, state: State, region: str) -> Recollection:
-    """Recall or mint the version of a local write, from the record and from durable memory alone.
+def recollect(record: StreamRecord, origin: Origin, state: State, region: str) -> Version | None:
+    """Recall or mint the version of a local write; none where a later write of this region has overtaken it.
 
     A stamping writer's own version stands, unless an earlier record of this region, or the deletion beneath an insert,
     has a higher one: then the writer's clock lags or the stamp is a copy, and the write counts as unstamped.
@@ -38,14 +25,14 @@ def recollect(record: StreamRecord, origin: Origin, state: State, region: str) -
     for entry in entries:
         # One below an earlier record's was minted unaware of the tombstone, and has not been shipped.
         if entry.sequence == record.sequence and all(entry > each for each in earlier):
-            return Recollection(Version(*entry, region), minted_before=True)
+            return Version(*entry, region)
     if any(not entry.by_stamping_writer and entry.sequence > record.sequence for entry in entries):
-        return OVERTAKEN
+        return None
     drawn = record.new.version if record.new and origin is Origin.STAMPED else None
     version = drawn if drawn and _may_stand(drawn, record, earlier, state) else _mint(record, earlier, state, region)
     if any(entry.by_stamping_writer and entry > version.instant for entry in entries):
-        return OVERTAKEN
-    return Recollection(version, minted_before=version.instant in entries)
+        return None
+    return version
 
 
 def _entries(record: StreamRecord, state: State, region: str) -> list[Instant]:

@@ -218,7 +218,7 @@ def _settle_deletion(record: StreamRecord, origin: Origin, place: Place) -> Deci
 
 
 def _local(record: StreamRecord, origin: Origin, state: State, place: Place) -> LocalWrite | None:
-    version = recollect(record, origin, state, place.region).version
+    version = recollect(record, origin, state, place.region)
     if version is None:
         return None
     context = record.old.context if record.old else NOTHING_SEEN

@@ -1,0 +1,141 @@
+"""A record is our echo only if we did make the write, as far as stamp, mark, tombstone and content tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from distributary.domain.change import StreamRecord
+from distributary.domain.image import Image
+from distributary.domain.origin import LONGEST_CALL, Origin, needs_tombstone, origin_of
+from distributary.domain.row import Row, Tombstone
+from distributary.domain.stamp import UNKNOWN, Stamp, Writer, link_of_insert, link_to, stamped
+from distributary.domain.version import NOTHING_SEEN, Version
+from tests.unit.sites import HOME, NOW, PEER, Site, item, key, stamp_image
+
+MARK = Version(NOW, 1, PEER)
+OTHER_MARK = Version(NOW - 1, 1, PEER)
+OUR_REMOVAL = Tombstone(MARK, removing=MARK, removing_names=("n", "pk"))
+
+
+def marked(content: Image, *, writer: Writer = Writer.REPLICATION_DELETES) -> Image:
+    """A row that we have marked when it held n=1, and what has become of it since."""
+    return stamped(content, Stamp(MARK, NOTHING_SEEN.including(MARK), writer, Row(item(n=1)).digest, UNKNOWN))
+
+
+def removal(image: Image) -> StreamRecord:
+    return StreamRecord(key(), Row(image), None, 7, NOW)
+
+
+# --- removals
+
+
+def test_a_row_as_marked_was_removed_by_us_whatever_the_tombstone_says() -> None:
+    record = removal(marked(item(n=1)))
+    assert not needs_tombstone(record, HOME)
+    assert origin_of(record, HOME, None) is Origin.ECHO
+
+
+def test_a_row_with_an_attribute_that_we_had_not_seen_was_removed_by_us_if_the_tombstone_says_so() -> None:
+    record = removal(marked(item(n=1, more=2)))
+    assert needs_tombstone(record, HOME)
+    assert origin_of(record, HOME, OUR_REMOVAL) is Origin.ECHO
+
+
+@pytest.mark.parametrize(
+    "tombstone",
+    [
+        None,
+        Tombstone(MARK),
+        replace(OUR_REMOVAL, removing=OTHER_MARK),
+        replace(OUR_REMOVAL, removing_names=("more", "n", "pk")),
+        replace(OUR_REMOVAL, removing_names=()),
+    ],
+    ids=["no tombstone", "no removal noted", "removal under another mark", "attribute seen", "nothing seen"],
+)
+def test_a_row_with_an_attribute_added_was_removed_by_the_application_otherwise(tombstone: Tombstone | None) -> None:
+    assert origin_of(removal(marked(item(n=1, more=2))), HOME, tombstone) is Origin.DELETED
+
+
+def test_a_row_whose_attribute_was_changed_after_the_mark_was_removed_by_the_application() -> None:
+    assert origin_of(removal(marked(item(n=2))), HOME, OUR_REMOVAL) is Origin.DELETED
+
+
+def test_a_row_without_a_mark_was_removed_by_the_application() -> None:
+    record = removal(marked(item(n=1), writer=Writer.REPLICATION))
+    assert not needs_tombstone(record, HOME)
+    assert origin_of(record, HOME, OUR_REMOVAL) is Origin.DELETED
+
+
+def test_a_row_without_a_stamp_was_removed_by_the_application() -> None:
+    record = removal(item(n=1))
+    assert not needs_tombstone(record, HOME)
+    assert origin_of(record, HOME, OUR_REMOVAL) is Origin.DELETED
+
+
+# --- inserts
+
+VERSION = Version(NOW, 1, PEER)
+OURS = stamp_image(item(n=1), VERSION, link=link_of_insert(HOME, "unique"))
+
+
+def insert(image: Image, created_at: int = NOW) -> StreamRecord:
+    return StreamRecord(key(), None, Row(image), 7, created_at)
+
+
+def test_only_an_insert_that_may_be_ours_needs_the_tombstone() -> None:
+    assert needs_tombstone(insert(OURS), HOME)
+    assert not needs_tombstone(insert(item(n=1)), HOME)
+    assert not needs_tombstone(StreamRecord(key(), Row(item(n=0)), Row(OURS), 7, NOW), HOME)
+
+
+def test_an_insert_of_ours_whose_content_was_changed_is_local() -> None:
+    changed = {**OURS, "n": {"N": "2"}}
+    assert not needs_tombstone(insert(changed), HOME)
+    assert origin_of(insert(changed), HOME, None) is Origin.UNSTAMPED
+
+
+@pytest.mark.parametrize(
+    "tombstone",
+    [None, Tombstone(), Tombstone(VERSION, arrived_at=NOW), Tombstone(VERSION, arrived_at=NOW, removed="other")],
+    ids=["no tombstone", "no deletion", "deletion just now", "another state deleted here"],
+)
+def test_an_insert_of_ours_is_an_echo(tombstone: Tombstone | None) -> None:
+    assert origin_of(insert(OURS), HOME, tombstone) is Origin.ECHO
+
+
+def test_an_insert_of_the_very_row_that_was_deleted_here_is_local() -> None:
+    assert origin_of(insert(OURS), HOME, Tombstone(removed=link_to(OURS, HOME))) is Origin.UNSTAMPED
+
+
+@pytest.mark.parametrize(("later", "origin"), [(0, Origin.ECHO), (1, Origin.UNSTAMPED)])
+def test_an_insert_beneath_a_deletion_is_local_once_our_calls_have_ended(later: int, origin: Origin) -> None:
+    record = insert(OURS, NOW + LONGEST_CALL + later)
+    assert origin_of(record, HOME, Tombstone(VERSION, arrived_at=NOW)) is origin
+
+
+def test_an_insert_above_a_deletion_is_an_echo_however_long_ago_that_was() -> None:
+    older = VERSION._replace(timestamp=NOW - 1)
+    assert origin_of(insert(OURS, NOW + 10 * LONGEST_CALL), HOME, Tombstone(older, arrived_at=NOW)) is Origin.ECHO
+
+
+# --- stamping writers
+
+
+def test_a_stamp_of_this_regions_stamping_writer_stands_only_above_the_old_one() -> None:
+    site = Site(HOME)
+    site.put_stamped(n=1, timestamp=NOW)
+    site.put_stamped(n=2, timestamp=NOW - 1)
+    site.put_stamped(n=3, timestamp=NOW)
+    kinds = [origin_of(record, HOME, None) for record in site.table.stream]
+    assert kinds == [Origin.STAMPED, Origin.UNSTAMPED, Origin.STAMPED]
+
+
+def test_content_that_is_changed_and_changed_back_under_a_kept_stamp_is_not_what_its_writer_wrote() -> None:
+    site = Site(HOME)
+    site.put_stamped(n=1)
+    site.update(n=2)
+    site.update(n=1)
+    kinds = [origin_of(record, HOME, None) for record in site.table.stream]
+    assert kinds == [Origin.STAMPED, Origin.UNSTAMPED, Origin.UNSTAMPED]
