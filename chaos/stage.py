@@ -11,12 +11,13 @@ from chaos.streams import Stream
 from local.clients import client
 from local.convergence import wait_for_convergence
 from local.cutoff import queue_url
-from local.world import World
+from local.world import LocalWorldError, World
 
 DATASET = "orders"
 FUNCTIONS = tuple(f"distributary-{DATASET}-{name}" for name in ("capture", "apply", "forward"))
 VISIBILITY_SECONDS = 20
 """In place of the template's 360 and more: how long messages of a killed function stay out of sight."""
+WAKE_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -34,66 +35,62 @@ class Stage:
 
 @contextmanager
 def staged(world: World) -> Iterator[Stage]:
-    """Make a world that is at rest ready, and put everything back at the end."""
+    """Make a world that is at rest ready. Proxy and readers end with the block; the world is of no use after it."""
     with ExitStack() as undo:
         running = undo.enter_context(proxy(world))
-        streams = {}
         for region in world.tables:
+            functions = client(world, "lambda", region)
+            switch(functions, FUNCTIONS[0], on=False)
             for function in FUNCTIONS:
-                undo.enter_context(_behind_proxy(world, region, function, running))
+                _put_behind(running, functions, function, region)
             for queue in ("inbox", "outbox"):
-                undo.enter_context(_short_visibility(world, region, queue))
-            undo.enter_context(mapping_off(world, region, FUNCTIONS[0]))
-        wait_for_convergence(world, DATASET, seconds=60)
-        for region in world.tables:
-            streams[region] = Stream(world, region)
-            streams[region].start()
-            undo.callback(streams[region].stop)
-        yield Stage(world, running, streams)
+                url = queue_url(world, f"distributary-{DATASET}-{queue}", region)
+                attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+                client(world, "sqs", region).set_queue_attributes(QueueUrl=url, Attributes=attributes)
+        streams = {region: Stream(world, region) for region in world.tables}
+        for stream in streams.values():
+            stream.start()
+            undo.callback(stream.stop)
+        stage = Stage(world, running, streams)
+        _wake(stage)
+        yield stage
 
 
-@contextmanager
-def _behind_proxy(world: World, region: str, function: str, through: Proxy) -> Iterator[None]:
+def _put_behind(running: Proxy, functions: Any, function: str, region: str) -> None:
     """The function's SDK keeps the emulator's address, which it signs, and goes through the proxy."""
-    functions = client(world, "lambda", region)
     before = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-    # Our own reader of streams understands the report of a failure, which the emulator's does not.
-    changed = {**before, "HTTP_PROXY": through.url, "AWS_SDK_UA_APP_ID": region}
+    changed = {**before, "HTTP_PROXY": running.url, "AWS_SDK_UA_APP_ID": region}
     if "STREAM_FAILURES" in before:
+        # Our own reader of streams understands the report of a failure, which the emulator's does not.
         changed["STREAM_FAILURES"] = "report"
     functions.update_function_configuration(FunctionName=function, Environment={"Variables": changed})
-    try:
-        yield
-    finally:
-        functions.update_function_configuration(FunctionName=function, Environment={"Variables": before})
 
 
-@contextmanager
-def _short_visibility(world: World, region: str, queue: str) -> Iterator[None]:
-    queues = client(world, "sqs", region)
-    url = queue_url(world, f"distributary-{DATASET}-{queue}", region)
-    name = "VisibilityTimeout"
-    before = queues.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name]
-    queues.set_queue_attributes(QueueUrl=url, Attributes={name: str(VISIBILITY_SECONDS)})
-    try:
-        yield
-    finally:
-        queues.set_queue_attributes(QueueUrl=url, Attributes={name: before})
+def _wake(stage: Stage) -> None:
+    """Let every function of every region start, so that no cold start is measured."""
+    for region, tables in stage.world.tables.items():
+        item = {"pk": {"S": f"wake-{region}"}, "write": {"S": "wake"}}
+        client(stage.world, "dynamodb", region).put_item(TableName=tables[DATASET], Item=item)
+    comparison = wait_for_convergence(stage.world, DATASET, seconds=WAKE_SECONDS)
+    if comparison.differences:
+        raise LocalWorldError(f"Before any fault the regions did not become equal: {comparison.sentence()}")
 
 
 @contextmanager
 def mapping_off(world: World, region: str, function: str) -> Iterator[None]:
     """While this lasts, the emulator does not invoke the function."""
     functions = client(world, "lambda", region)
-    (mapping,) = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-    _switch(functions, mapping["UUID"], on=False)
+    switch(functions, function, on=False)
     try:
         yield
     finally:
-        _switch(functions, mapping["UUID"], on=True)
+        switch(functions, function, on=True)
 
 
-def _switch(functions: Any, mapping: str, *, on: bool) -> None:
+def switch(functions: Any, function: str, *, on: bool) -> None:
+    """Let the emulator poll for a function, or not; returns when that is so."""
+    (found,) = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    mapping = found["UUID"]
     functions.update_event_source_mapping(UUID=mapping, Enabled=on)
     wanted = "Enabled" if on else "Disabled"
     deadline = time.monotonic() + 20
