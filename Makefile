@@ -8,7 +8,7 @@ READY := .venv/.ready .venv-ministack/.ready .venv-sam/.ready
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help venv lock check lint format types imports template test simulate bench demo up env status down clean
+.PHONY: help venv lock check lint format types imports template test simulate bench chaos demo up env status down clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -70,6 +70,9 @@ simulate: venv ## the simulation alone
 
 bench: venv ## measure lag, throughput and cost; a table, and JSON in benchmarks/results
 	$(RUN) benchmarks
+
+chaos: venv ## play faults on three deployed regions under load; a table, and docs/reliability.md
+	$(RUN) chaos
 
 # ---- several regions on this machine
 

@@ -54,9 +54,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "throttling",
         f"30 % of the row writes of {LONELY}'s functions are throttled",
-        tuple(
-            _of(LONELY, service="dynamodb", operation=each, probability=0.3, **_REFUSED) for each in ROW_WRITES
-        ),
+        tuple(_of(LONELY, service="dynamodb", operation=each, probability=0.3, **_REFUSED) for each in ROW_WRITES),
     ),
     Fault(
         "latency",
@@ -94,7 +92,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "twice",
-        f"half of the messages to {LONELY} are sent again as their answer is lost; half of its stream batches come twice",
+        f"half of the messages to and from {LONELY} are sent again; half of its stream batches come twice",
         (*_across({"service": "sqs", "operation": "SendMessage", "probability": 0.5, **_ANSWER_LOST}),),
         twice={LONELY: 0.5},
     ),

@@ -64,7 +64,7 @@ def proxy(world: World) -> Iterator[Proxy]:
     """A proxy in front of the world's emulator; it ends with the block."""
     port = free_port()
     log = STATE_FOLDER / "proxy.log"
-    command = [PROGRAM, "--upstream", world.endpoint, "--host", LOOPBACK, "--port", str(port)]
+    command = [str(PROGRAM), "--upstream", world.endpoint, "--host", LOOPBACK, "--port", str(port)]
     with log.open("wb") as output:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -91,11 +91,12 @@ def _wait_for(started: Proxy, child: "subprocess.Popen[bytes]", log: Path) -> No
 def _warm_up(world: World, started: Proxy) -> None:
     """One call, since the proxy reads the SDK's models of all services before it lets the first one pass."""
     patient = Config(proxies={"http": started.url}, read_timeout=90, retries={"total_max_attempts": 1})
-    get_session().create_client(
+    database: Any = get_session().create_client(
         "dynamodb",
         region_name=next(iter(world.tables)),
         endpoint_url=world.endpoint,
         aws_access_key_id=world.access_key_id,
         aws_secret_access_key=world.secret_access_key,
         config=patient,
-    ).list_tables()
+    )
+    database.list_tables()

@@ -85,8 +85,10 @@ def play(stage: Stage, fault: Fault, pace: Pace) -> Outcome:
 
 def ended(world: World, region: str, prefix: str) -> dict[str, Content]:
     """The rows of a region whose keys begin with the prefix, as the oracle compares them."""
-    pages = client(world, "dynamodb", region).get_paginator("scan").paginate(
-        TableName=world.tables[region][DATASET], ConsistentRead=True
+    pages = (
+        client(world, "dynamodb", region)
+        .get_paginator("scan")
+        .paginate(TableName=world.tables[region][DATASET], ConsistentRead=True)
     )
     items = [item for page in pages for item in page["Items"]]
     return {item[KEY]["S"]: content_of(item) for item in items if item[KEY]["S"].startswith(f"{prefix}-")}
@@ -124,5 +126,6 @@ class Interference:
         self._before = stage.proxy.faults()
 
     def __call__(self) -> int:
+        """How many calls were interfered with and processes killed."""
         killed = self.killer.killed if self.killer else 0
         return self._stage.proxy.faults() - self._before + killed

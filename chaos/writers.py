@@ -42,7 +42,7 @@ class History:
 
 @dataclass
 class Writers:
-    """Two writers a region, one of each kind, on shared rows and on rows of their own. rate: writes a second of each."""
+    """Two writers a region, one of each kind, on shared rows and on rows of their own. rate: of each, a second."""
 
     world: World
     prefix: str
@@ -146,7 +146,7 @@ class Stamping:
     def __init__(self, world: World, region: str, history: History) -> None:
         self.region = region
         self._history = history
-        self._model = _model(world, region)
+        self.model = _model(world, region)
 
     def put(self, row: str, number: int) -> None:
         """Replace the row, or make it."""
@@ -160,9 +160,7 @@ class Stamping:
         """Change some attributes of the row, or make it with these."""
         order, over = self._load(row)
         name = self._history.name(self.region)
-        order.update(
-            [self._model.write.set(name), self._model.status.set(STATUSES[number % len(STATUSES)])]
-        )
+        order.update([self.model.write.set(name), self.model.status.set(STATUSES[number % len(STATUSES)])])
         self._keep(row, name, order, over)
 
     def delete(self, row: str, _number: int) -> None:
@@ -174,9 +172,9 @@ class Stamping:
 
     def _load(self, row: str) -> tuple[Any, str | None]:
         try:
-            order = self._model.get(row, consistent_read=True)
-        except self._model.DoesNotExist:
-            return self._model(row), None
+            order = self.model.get(row, consistent_read=True)
+        except self.model.DoesNotExist:
+            return self.model(row), None
         return order, order.write
 
     def _keep(self, row: str, name: str, order: Any | None, over: str | None) -> None:

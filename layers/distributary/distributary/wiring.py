@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _DATABASE = Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3})
 _QUEUE = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
-"""A peer that hangs costs one batch 8 s before its changes go to the outbox; then the breaker spares the next."""
+"""A peer that hangs costs one batch of forward 8 s; capture waits for none that long, see `adapters.breaker`."""
 
 
 @cache
@@ -41,13 +41,14 @@ def settings() -> FunctionSettings:
 def capture() -> Capture:
     """The capture service of this replica."""
     told = settings()
-    spread = ThreadPoolExecutor(max_workers=max(1, len(told.dataset.replicas) - 1)).map
+    peers = max(1, len(told.dataset.replicas) - 1)
+    spread = ThreadPoolExecutor(max_workers=peers).map
     return Capture(
         dataset=told.dataset,
         table=told.table,
         region=told.region,
         replica=_replica(told),
-        inboxes=BreakingInboxes(_inboxes(told)),
+        inboxes=BreakingInboxes(_inboxes(told), ThreadPoolExecutor(max_workers=2 * peers)),
         outbox=SqsOutbox(_sqs(told.region), told.outbox_url),
         parking=SqsParking(_sqs(told.region), told.parked_url),
         clock=clock,
