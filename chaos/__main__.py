@@ -2,13 +2,14 @@
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from chaos.faults import FAULTS
-from chaos.poison import poison
+from chaos.poison import PoisonOutcome, poison
 from chaos.report import DOCUMENT, Machine, document, poison_sentence, table
 from chaos.run import Outcome, Pace, play
 from chaos.stage import staged
@@ -46,6 +47,7 @@ def main(
                     progress.print(f"{time.monotonic() - began:4.0f} s  {each.name}: {each.what}")
                     outcomes.append(play(stage, each, pace))
                     _tell(progress, outcomes[-1])
+                    _keep(outcomes, found, pace, keep=keep)
                 if records:
                     progress.print(f"{time.monotonic() - began:4.0f} s  one poison record in {records:,}")
                     found = poison(stage, records)
@@ -55,15 +57,26 @@ def main(
     console.print(table(outcomes))
     if found is not None:
         console.print(poison_sentence(found))
-    if keep:
-        machine = Machine(os.cpu_count() or 1, os.getloadavg()[2])
-        DOCUMENT.write_text(document(outcomes, found, pace, machine), encoding="utf-8")
+    _keep(outcomes, found, pace, keep=keep)
     progress.print(f"{time.monotonic() - began:.0f} s in all")
     raise typer.Exit(0 if all(each.sound for each in outcomes) and (found is None or found.sound) else 1)
 
 
+def _keep(outcomes: Sequence[Outcome], found: PoisonOutcome | None, pace: Pace, *, keep: bool) -> None:
+    """Write what is known so far, so that a run which is broken off has not been for nothing."""
+    if keep:
+        machine = Machine(os.cpu_count() or 1, os.getloadavg()[2])
+        DOCUMENT.write_text(document(outcomes, found, pace, machine), encoding="utf-8")
+
+
 def _tell(progress: Console, outcome: Outcome) -> None:
-    """What is wrong with an outcome, row by row."""
+    """An outcome in a line, and what is wrong with it, row by row."""
+    progress.print(
+        f"        p99 {outcome.without.p99:.0f} ms, then {outcome.during.p99:.0f} ms; "
+        f"equal after {outcome.catch_up:.1f} s; "
+        f"{outcome.writes} writes, {outcome.interference} interfered with; "
+        f"{len(outcome.differences)} differences, {len(outcome.lost)} lost, {outcome.parked} parked"
+    )
     for key, views in list(outcome.differences.items())[:5]:
         progress.print(f"  differs: {key}: {views}", style="red", markup=False)
     for finding in outcome.lost[:5]:

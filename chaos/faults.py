@@ -30,7 +30,7 @@ class Fault:
     down: str | None = None
     twice: Mapping[str, float] | None = None
     killed: str | None = None
-    seconds: float = 25.0
+    seconds: float = 20.0
 
 
 def _of(source: str, **rest: Any) -> Rule:
@@ -75,14 +75,14 @@ FAULTS: tuple[Fault, ...] = (
         "black hole",
         f"calls between {LONELY} and the others hang for 30 s; its applications write on",
         _across({"timeout_ms": 30_000}),
-        seconds=35.0,
+        seconds=30.0,
     ),
     Fault(
         "region down",
         f"{LONELY} does nothing and refuses every call until all writing has ended, then it is back",
         (_of(LONELY, reset=True), *_across({"reset": True})),
         down=LONELY,
-        seconds=35.0,
+        seconds=30.0,
     ),
     Fault(
         "SQS down at home",

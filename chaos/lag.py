@@ -12,7 +12,7 @@ from chaos.writers import Unmodified
 from local.clients import client
 from local.world import World
 
-RATE = 5.0
+RATE = 4.0
 """Probes a second on each link, each a row of its own."""
 POLL_SECONDS = 0.025
 PATIENCE = 60.0
@@ -44,6 +44,7 @@ class Prober:
     prefix: str
     writers: dict[str, Unmodified]
     found: list[float] = field(default_factory=list)
+    _ended: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _numbers: "count[int]" = field(default_factory=count)
 
@@ -51,11 +52,16 @@ class Prober:
         """Probe all links at once; returns when every probe has arrived, or has had its time."""
         self.found = []
         errors: list[BaseException] = []
-        threads = [threading.Thread(target=self._guarded, args=(link, seconds, errors)) for link in links]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        threads = [threading.Thread(target=self._guarded, args=(link, seconds, errors), daemon=True) for link in links]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            # Ctrl-C: the emulator is about to be stopped under the probes.
+            self._ended.set()
+            raise
         if errors:
             raise errors[0]
         return summary(self.found)
@@ -71,9 +77,12 @@ class Prober:
         waiting: dict[str, float] = {}
         began = time.monotonic()
         written = threading.Event()
-        writer = threading.Thread(target=self._write, args=(source, began, seconds, waiting, written))
+        writer = threading.Thread(target=self._write, args=(source, began, seconds, waiting, written), daemon=True)
         writer.start()
-        while not (written.is_set() and not waiting) and time.monotonic() < began + seconds + PATIENCE:
+        while (
+            not (self._ended.is_set() or (written.is_set() and not waiting))
+            and time.monotonic() < began + seconds + PATIENCE
+        ):
             for row in self._arrived(target, list(waiting)[:KEYS]):
                 lag = time.monotonic() - waiting.pop(row)
                 with self._lock:
@@ -88,7 +97,8 @@ class Prober:
     ) -> None:
         try:
             for turn in range(int(seconds * RATE)):
-                time.sleep(max(0.0, began + turn / RATE - time.monotonic()))
+                if self._ended.wait(max(0.0, began + turn / RATE - time.monotonic())):
+                    return
                 row = f"{self.prefix}-probe-{source}-{next(self._numbers)}"
                 writer = self.writers[source]
                 with writer.history.locks[source]:

@@ -24,9 +24,9 @@ WARM_UP_SECONDS = 3.0
 class Pace:
     """How long and how fast. quiet: seconds without the fault. stretch: factor on a fault's own length."""
 
-    quiet: float = 20.0
+    quiet: float = 15.0
     stretch: float = 1.0
-    rate: float = 1.0
+    rate: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def play(stage: Stage, fault: Fault, pace: Pace) -> Outcome:
             interfered = interference()
     finally:
         writers.stop()
+    stage.check()
     began = time.monotonic()
     comparison = wait_for_convergence(world, DATASET, seconds=PATIENCE)
     catch_up = time.monotonic() - began

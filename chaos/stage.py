@@ -34,9 +34,11 @@ class Stage:
     proxy: Proxy
     streams: dict[str, Stream]
 
-    def healthy(self) -> bool:
-        """Whether every stream is still being read."""
-        return not any(stream.errors for stream in self.streams.values())
+    def check(self) -> None:
+        """Raise what a reader of streams met, if one failed: nothing would be captured in its region any more."""
+        for stream in self.streams.values():
+            if stream.errors:
+                raise stream.errors[0]
 
 
 @contextmanager
