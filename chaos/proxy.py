@@ -63,6 +63,7 @@ class Proxy:
 def proxy(world: World) -> Iterator[Proxy]:
     """A proxy in front of the world's emulator; it ends with the block."""
     port = free_port()
+    STATE_FOLDER.mkdir(parents=True, exist_ok=True)
     log = STATE_FOLDER / "proxy.log"
     command = [str(PROGRAM), "--upstream", world.endpoint, "--host", LOOPBACK, "--port", str(port)]
     with log.open("wb") as output:
