@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from chaos.run import ended
-from chaos.stage import DATASET, Stage
+from chaos.stage import DATASET, FULL_VISIBILITY, Stage, set_visibility
 from chaos.writers import History, Stamping
 from distributary.adapters.parcels import parcel_from
 from distributary.adapters.queues import SqsOutbox, SqsParked
@@ -17,7 +17,7 @@ from local.cutoff import queue_url
 from local.world import LocalWorldError, World
 
 PREFIX = "poison"
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ def poison(stage: Stage, records: int) -> PoisonOutcome:
             {**at_target, "operation": "UpdateItem", "body": f"Key.pk.S == '{bad}'", **refused},
         ]
     )
+    # Messages of a thousand changes take longer here than the fault runs let them be out of sight.
+    set_visibility(world, FULL_VISIBILITY)
     began = time.monotonic()
     _write(world, home, records)
     parked = _wait_for_the_others(world, target, records - 1)

@@ -19,8 +19,8 @@ from local.world import LocalWorldError, World
 
 DATASET = "orders"
 FUNCTIONS = tuple(f"distributary-{DATASET}-{name}" for name in ("capture", "apply", "forward"))
-VISIBILITY_SECONDS = 20
-"""In place of the template's 360 and more: how long messages of a killed function stay out of sight."""
+SHORT_VISIBILITY, FULL_VISIBILITY = 20, 390
+"""Seconds that messages of a killed function stay out of sight: in the fault runs, and as the template has it."""
 WAKE_SECONDS = 90.0
 CONCURRENCY = 2
 """Of apply and of forward in each region: the least that AWS takes, for a machine of two cores."""
@@ -54,10 +54,7 @@ def staged(world: World, replication: Path) -> Iterator[Stage]:
                 functions.update_event_source_mapping(UUID=_mapping(functions, function), ScalingConfig=limit)
             for function in FUNCTIONS:
                 _put_behind(running, functions, function, region)
-            for queue in ("inbox", "outbox"):
-                url = queue_url(world, f"distributary-{DATASET}-{queue}", region)
-                attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
-                client(world, "sqs", region).set_queue_attributes(QueueUrl=url, Attributes=attributes)
+        set_visibility(world, SHORT_VISIBILITY)
         streams = {region: Stream(world, region) for region in world.tables}
         for stream in streams.values():
             stream.start()
@@ -65,6 +62,15 @@ def staged(world: World, replication: Path) -> Iterator[Stage]:
         stage = Stage(world, running, streams)
         _wake(stage, _policies(replication))
         yield stage
+
+
+def set_visibility(world: World, seconds: int) -> None:
+    """How long a message that a function has taken stays out of sight, in the inbox and outbox of every region."""
+    for region in world.tables:
+        for queue in ("inbox", "outbox"):
+            url = queue_url(world, f"distributary-{DATASET}-{queue}", region)
+            attributes = {"VisibilityTimeout": str(seconds)}
+            client(world, "sqs", region).set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
 
 def _put_behind(running: Proxy, functions: Any, function: str, region: str) -> None:
