@@ -69,7 +69,9 @@ def document(outcomes: Sequence[Outcome], found: PoisonOutcome | None, pace: Pac
         table="\n".join(lines),
         caption=_caption(outcomes),
         faults="\n".join(faults),
-        poison=poison_sentence(found) if found else "The poison record was not part of this run.",
+        poison=poison_sentence(found)
+        if found
+        else "There is no result for the poison record from this run: it was left out, or the run ended before it was known.",
     )
 
 
