@@ -14,6 +14,7 @@ from local.world import PROJECT
 DOCUMENT = PROJECT / "docs" / "reliability.md"
 TEXT = Path(__file__).with_name("reliability.template.md")
 AIM = 1.1
+NO_RESULT = "There is no result for the poison record: it was left out, or the run ended before it was known."
 HEADINGS = (
     "fault",
     "writes",
@@ -69,9 +70,7 @@ def document(outcomes: Sequence[Outcome], found: PoisonOutcome | None, pace: Pac
         table="\n".join(lines),
         caption=_caption(outcomes),
         faults="\n".join(faults),
-        poison=poison_sentence(found)
-        if found
-        else "There is no result for the poison record from this run: it was left out, or the run ended before it was known.",
+        poison=poison_sentence(found) if found else NO_RESULT,
     )
 
 
