@@ -18,6 +18,8 @@ from local.commands import bring_up, told_plainly
 from local.world import PROJECT, LocalWorldError
 
 REPLICATION = PROJECT / "replication.toml"
+WIDTH = 150
+"""Of the table where it goes into a file."""
 NAMES = [fault.name for fault in FAULTS]
 
 
@@ -54,7 +56,7 @@ def main(
         finally:
             emulator.stop(started)
             world.forget()
-    console.print(table(outcomes))
+    Console(width=None if console.is_terminal else WIDTH).print(table(outcomes))
     if found is not None:
         console.print(poison_sentence(found))
     _keep(outcomes, found, pace, keep=keep)

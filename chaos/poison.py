@@ -75,7 +75,7 @@ def poison(stage: Stage, records: int) -> PoisonOutcome:
         parked=parked,
         reason=parcel.reason,
         with_payload=_is_whole(parcel, bad),
-        redriven=mended and sent_again == 1 and left == 0,
+        redriven=mended and sent_again == parked and left == 0,
         differences=len(comparison.differences),
         seconds=seconds,
     )
