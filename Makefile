@@ -8,7 +8,7 @@ READY := .venv/.ready .venv-ministack/.ready .venv-sam/.ready
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help venv lock check lint format types imports template test simulate mutants bench demo up env status down clean
+.PHONY: help venv lock check lint format types imports template test simulate mutants bench chaos demo up env status down clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -74,6 +74,9 @@ mutants: venv ## change the rules of domain/ one by one: does a unit test notice
 
 bench: venv ## measure lag, throughput and cost; a table, and JSON in benchmarks/results
 	$(RUN) benchmarks
+
+chaos: venv ## play faults on three deployed regions under load; a table, and docs/reliability.md
+	$(RUN) chaos
 
 # ---- several regions on this machine
 

@@ -32,21 +32,21 @@ ReplicationFile = Annotated[Path, typer.Option("--replication", help="What to re
 @app.command()
 def up(replication: ReplicationFile = PROJECT / "replication.toml") -> None:
     """Start the emulator, build, deploy every replica, and leave all of it running."""
-    with _told_plainly(), world.exclusive():
+    with told_plainly(), world.exclusive():
         bring_up(replication.resolve())
 
 
 @app.command()
 def env() -> None:
     """Print endpoint, credentials and tables as one JSON object."""
-    with _told_plainly():
+    with told_plainly():
         sys.stdout.write(json.dumps(world.running().environment(), indent=2) + "\n")
 
 
 @app.command()
 def down() -> None:
     """Stop everything that `up` has started."""
-    with _told_plainly(), world.exclusive():
+    with told_plainly(), world.exclusive():
         known = world.recorded()
         stopped = known is not None and emulator.stop(known)
         world.forget()
@@ -56,7 +56,7 @@ def down() -> None:
 @app.command()
 def status() -> None:
     """Show what runs; exit status 1 when nothing does."""
-    with _told_plainly():
+    with told_plainly():
         _show(world.running())
 
 
@@ -66,7 +66,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the world running.")] = False,
 ) -> None:
     """Write in every region at once, cut one off, let it back, and compare; exit status 1 if they differ."""
-    with _told_plainly(), world.exclusive():
+    with told_plainly(), world.exclusive():
         known = world.recorded()
         was_running = known is not None and known.process() is not None
         started = bring_up(replication.resolve())
@@ -158,7 +158,7 @@ def _show(known: World) -> None:
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
+def told_plainly() -> Iterator[None]:
     """Turn errors that the user can put right into one message, and a request to end into Ctrl-C."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -39,7 +39,7 @@ def start(sources: str) -> World:
     """
     if not PYTHON.exists():
         raise LocalWorldError("The emulator is not installed. Install it with: make venv")
-    port = _free_port()
+    port = free_port()
     key = Credentials("AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
@@ -125,7 +125,8 @@ def _environment(port: int, key: Credentials) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]

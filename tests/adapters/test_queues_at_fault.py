@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from threading import Event
 from typing import Any, cast
 
 import pytest
@@ -93,6 +95,18 @@ class FailingInboxes:
             raise self.errors[region]
 
 
+class AtOnce(Executor):
+    """An executor that has done the work when it is submitted."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*arguments, **named))
+        except DistributaryError as error:
+            future.set_exception(error)
+        return future
+
+
 @pytest.fixture
 def time_of() -> dict[str, float]:
     return {"now": 100.0}
@@ -106,7 +120,7 @@ def failing() -> FailingInboxes:
 @pytest.fixture
 def breaking(failing: FailingInboxes, time_of: dict[str, float]) -> BreakingInboxes:
     clock: Callable[[], float] = lambda: time_of["now"]  # noqa: E731
-    return BreakingInboxes(failing, seconds=20, clock=clock)
+    return BreakingInboxes(failing, AtOnce(), seconds=20, clock=clock)
 
 
 def test_a_region_that_failed_is_not_tried_for_a_while(
@@ -116,7 +130,7 @@ def test_a_region_that_failed_is_not_tried_for_a_while(
     with pytest.raises(Throttled):
         breaking.send("b", ["x"])
     time_of["now"] += 19.9
-    with pytest.raises(Unavailable, match=r"b is not tried.*slow down"):
+    with pytest.raises(Unavailable, match=r"b is not waited for.*slow down"):
         breaking.send("b", ["x"])
     assert failing.tried == ["b"]
 
@@ -129,20 +143,67 @@ def test_other_regions_are_not_touched(failing: FailingInboxes, breaking: Breaki
     assert failing.tried == ["b", "c"]
 
 
-def test_a_region_is_tried_again_after_the_while_and_then_is_as_before(
+def test_a_region_is_tried_again_after_the_while_beside_a_caller_who_is_refused(
+    failing: FailingInboxes, breaking: BreakingInboxes, time_of: dict[str, float]
+) -> None:
+    # given: a region that fails, and fails again at the next trial
+    failing.errors["b"] = Unavailable("gone")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            breaking.send("b", ["x"])
+        time_of["now"] += 20
+    # when: it is back, and the next trial succeeds
+    failing.errors.clear()
+    with pytest.raises(Unavailable, match="gone"):
+        breaking.send("b", ["x"])
+    # then: it is as before
+    breaking.send("b", ["x"])
+    assert failing.tried == ["b"] * 4
+
+
+class HangingInboxes:
+    """Inboxes that answer when they are let."""
+
+    def __init__(self) -> None:
+        self.answer = Event()
+        self.sent: list[list[str]] = []
+
+    def send(self, region: str, messages: Any) -> None:  # noqa: ARG002
+        self.answer.wait()
+        self.sent.append(messages)
+
+
+def test_a_region_that_hangs_is_waited_for_once_and_no_longer_than_patience_lasts(time_of: dict[str, float]) -> None:
+    hanging = HangingInboxes()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        breaking = BreakingInboxes(hanging, pool, patience=0.01, seconds=20, clock=lambda: time_of["now"])
+        try:
+            # given: a region that does not answer, so that the first caller loses patience
+            with pytest.raises(Unavailable, match="no answer within"):
+                breaking.send("b", ["first"])
+            # then: neither callers right behind it nor the one whose send is tried again wait for the region
+            for message in ("not tried", "tried again", "not tried"):
+                with pytest.raises(Unavailable, match="not waited for"):
+                    breaking.send("b", [message])
+                time_of["now"] += 20 if message == "not tried" else 0
+        finally:
+            hanging.answer.set()
+    # when: it answers after all, then: what was tried has been sent
+    assert sorted(hanging.sent) == [["first"], ["tried again"]]
+
+
+def test_a_deployment_at_fault_that_a_trial_meets_is_told_to_the_next_caller(
     failing: FailingInboxes, breaking: BreakingInboxes, time_of: dict[str, float]
 ) -> None:
     failing.errors["b"] = Unavailable("gone")
     with pytest.raises(Unavailable):
         breaking.send("b", ["x"])
     time_of["now"] += 20
-    with pytest.raises(Unavailable, match="gone"):
+    failing.errors["b"] = AccessDenied("no")
+    with pytest.raises(Unavailable):
         breaking.send("b", ["x"])
-    time_of["now"] += 20
-    failing.errors.clear()
-    breaking.send("b", ["x"])
-    breaking.send("b", ["x"])
-    assert failing.tried == ["b"] * 4
+    with pytest.raises(AccessDenied):
+        breaking.send("b", ["x"])
 
 
 def test_a_deployment_at_fault_is_told_every_time(failing: FailingInboxes, breaking: BreakingInboxes) -> None:

@@ -36,7 +36,7 @@ _LEAN = Config(
 )
 DATABASE = _LEAN.merge(Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3}))
 QUEUE = _LEAN.merge(Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}))
-"""A peer that hangs costs one batch 8 s before its changes go to the outbox; then the breaker spares the next."""
+"""A peer that hangs costs one batch of forward 8 s; capture waits for none that long, see `adapters.breaker`."""
 
 
 @cache
@@ -49,13 +49,14 @@ def settings() -> FunctionSettings:
 def capture() -> Capture:
     """The capture service of this replica."""
     told = settings()
-    spread = ThreadPoolExecutor(max_workers=max(1, len(told.dataset.replicas) - 1)).map
+    peers = max(1, len(told.dataset.replicas) - 1)
+    spread = ThreadPoolExecutor(max_workers=peers).map
     return Capture(
         dataset=told.dataset,
         table=told.table,
         region=told.region,
         replica=_replica(told),
-        inboxes=BreakingInboxes(_inboxes(told)),
+        inboxes=BreakingInboxes(_inboxes(told), ThreadPoolExecutor(max_workers=2 * peers)),
         outbox=SqsOutbox(_sqs(told.region), told.outbox_url),
         parking=SqsParking(_sqs(told.region), told.parked_url),
         clock=clock,
@@ -152,4 +153,9 @@ _one_at_a_time = Lock()
 
 @cache
 def _session() -> Session:
-    return Session()
+    session = Session()
+    # Beside a user agent of our own the SDK leaves out the application's name, which tells callers apart in logs.
+    name = session.get_config_variable("user_agent_appid")
+    if name:
+        session.user_agent_extra = f"app/{name}"
+    return session

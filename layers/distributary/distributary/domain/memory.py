@@ -11,6 +11,7 @@ from distributary.domain.change import StreamRecord
 from distributary.domain.image import same_content
 from distributary.domain.origin import Origin
 from distributary.domain.row import Row, State, Tombstone
+from distributary.domain.stamp import Writer
 from distributary.domain.version import Instant, Version, mint
 
 
@@ -64,7 +65,7 @@ def _mint(record: StreamRecord, earlier: list[Instant], state: State, region: st
 
 def _mixed(record: StreamRecord, row: Row) -> bool:
     """Whether the row shows this write under a stamp that we put on it unseen: a state that has no version yet."""
-    unseen = not row.as_stamped and not row.marked
+    unseen = row.stamp is not None and row.stamp.writer is Writer.REPLICATION and not row.as_stamped
     return unseen and record.new is not None and same_content(row.content, record.new.content)
 
 
