@@ -16,10 +16,10 @@ from tests.simulation.histories import KINDS, Kind, Played, play
 
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCES = ("layers/distributary/distributary", "tests/simulation")
-SHARES = (6, 4, 1, 3, 4, 2, 1, 1)
+SHARES = (40, 10, 1, 8, 32, 5, 1, 3)
 """How many of each portion are of each kind: short histories are quick, and show most."""
 
-PORTION = 25
+PORTION = 10
 
 
 @dataclass

@@ -123,7 +123,8 @@ def _misread(witness: Witness) -> Iterator[Fault]:
 
     Our own write counts as local where an application has added an attribute that our condition could not see: the row
     became a mixture that nobody has a version for. It may count as local on a second delivery that finds it overtaken
-    and ships nothing.
+    and ships nothing. A removal of ours that did not see an attribute added after the mark is told by its note in the
+    tombstone; another removal of the row, before the first is captured, replaces the note.
     """
     world = witness.world
     for (region, sequence), classified in witness.origins.items():
@@ -131,10 +132,17 @@ def _misread(witness: Witness) -> Iterator[Fault]:
         record = world.by_name[region].table.stream[sequence - 1]
         mixture = record.new is not None and not record.new.as_stamped
         shipped = sequence in witness.shipped.get((region, record.row), {})
-        if classified.local and not by_application and not mixture and shipped:
+        if classified.local and not by_application and shipped and not (mixture or _note_gone(witness, region, record)):
             yield ("misread as local", region, sequence, classified)
         if not classified.local and by_application and not _not_to_be_told(witness, region, record):
             yield ("misread as echo", region, sequence, classified)
+
+
+def _note_gone(witness: Witness, region: str, record: StreamRecord) -> bool:
+    if record.new is not None or record.old is None or not record.old.marked or record.old.as_stamped:
+        return False
+    later = witness.world.by_name[region].table.stream[record.sequence :]
+    return any(each.row == record.row and each.new is not None and each.new.marked for each in later)
 
 
 class Reader(Enum):
@@ -142,7 +150,7 @@ class Reader(Enum):
 
     UNMODIFIED = "an unmodified writer's"
     STAMPING = "a stamping writer's"
-    LAGGING = "a stamping writer's whose clock was behind what it replaced"
+    BEHIND = "a stamping writer's that was given another version, since its clock was behind what was there"
 
 
 def vanished(witness: Witness) -> Counter[Reader]:
@@ -173,6 +181,6 @@ def _whose(witness: Witness, region: str, mine: StreamRecord) -> Reader:
     written = witness.world.writers.log[(region, mine.sequence)]
     if not written.stamping:
         return Reader.UNMODIFIED
-    drawn = mine.new.version if mine.new is not None else None
-    behind = drawn is not None and written.beneath is not None and drawn < written.beneath
-    return Reader.LAGGING if behind else Reader.STAMPING
+    drawn = mine.new.version if mine.new is not None and mine.new.as_stamped else None
+    version = witness.shipped[(region, mine.row)][mine.sequence]
+    return Reader.BEHIND if drawn is not None and drawn != version else Reader.STAMPING

@@ -27,14 +27,14 @@ class Kind:
 
 
 KINDS = (
-    Kind(Writing.UNMODIFIED, 5),
+    Kind(Writing.UNMODIFIED, 4),
     Kind(Writing.UNMODIFIED, 8),
     Kind(Writing.UNMODIFIED, 20),
-    Kind(Writing.STAMPING, 8),
-    Kind(Writing.MIXED, 6),
+    Kind(Writing.STAMPING, 6),
+    Kind(Writing.MIXED, 4),
     Kind(Writing.MIXED, 10),
     Kind(Writing.MIXED, 25),
-    Kind(Writing.MIXED, 8, year_ahead=True),
+    Kind(Writing.MIXED, 6, year_ahead=True),
 )
 
 

@@ -114,9 +114,9 @@ class Region:
             taken = len(records)
             if report.failure is not None:
                 taken = [arrival.position for arrival in arrivals].index(report.failure.position)
-            shard.position = max(shard.expired, start + taken)
+            shard.move(start + taken)
             if world.happens(world.setting.faults.rewind):
-                shard.position = max(shard.expired, shard.position - choices.pick((1, 1, 2, 5)))
+                shard.move(shard.position - choices.pick((1, 1, 2, 5)))
 
         remaining = 0 if world.happens(world.setting.faults.deadline) else PLENTY
         service = self.capturing()

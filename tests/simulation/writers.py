@@ -170,8 +170,10 @@ def _beneath(region: Region, key: Image) -> Version | None:
     if current is not None:
         return Row(current, latest).version
     tombstone = region.replica.tombstones.get(key_text(key))
-    known = tombstone is not None and tombstone.arrived_at <= region.clock()
-    return tombstone.trusting(latest).deletion if tombstone is not None and known else None
+    tick = region.table.granularity
+    if tombstone is None or tombstone.arrived_at > region.clock() // tick * tick + tick:
+        return None
+    return tombstone.trusting(latest).deletion
 
 
 _W = Writers

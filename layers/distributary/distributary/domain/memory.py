@@ -58,15 +58,16 @@ def _mint(record: StreamRecord, earlier: list[Instant], state: State, region: st
     tombstone = deleted_before(record, state)
     if tombstone is not None and tombstone.deletion is not None and tombstone.deletion.region != region:
         above.append(tombstone.deletion)
-    if state.row is not None and state.row.version is not None and _mixed(record, state.row):
+    if state.row is not None and state.row.version is not None and _mixed(record, state.row, region):
         above.append(state.row.version)
     return mint(record.created_at, record.sequence, region, above=above)
 
 
-def _mixed(record: StreamRecord, row: Row) -> bool:
-    """Whether the row shows this write under a stamp that we put on it unseen: a state that has no version yet."""
-    unseen = row.stamp is not None and row.stamp.writer is Writer.REPLICATION and not row.as_stamped
-    return unseen and record.new is not None and same_content(row.content, record.new.content)
+def _mixed(record: StreamRecord, row: Row, region: str) -> bool:
+    """Whether the row shows this write under another region's version, put on it unseen: a state without a version."""
+    if row.stamp is None or row.as_stamped or row.stamp.version.region == region or record.new is None:
+        return False
+    return row.stamp.writer is Writer.REPLICATION and same_content(row.content, record.new.content)
 
 
 def deleted_before(record: StreamRecord, state: State) -> Tombstone | None:

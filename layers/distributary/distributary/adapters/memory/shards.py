@@ -16,14 +16,21 @@ RETENTION = 24 * 3600 * MICROSECONDS
 class MemoryShard:
     """Records of some rows, in order; the first `expired` are gone.
 
-    position: of its consumer, the number of records that lie behind it. parent: is read to its end before.
+    position: of its consumer, the number of records that lie behind it; reached: the furthest that it ever was. parent:
+    is read to its end before.
     """
 
     parent: MemoryShard | None = None
     records: list[StreamRecord] = field(default_factory=list)
     position: int = 0
+    reached: int = 0
     expired: int = 0
     closed: bool = False
+
+    def move(self, position: int) -> None:
+        """Set the consumer's checkpoint, forward or back, but not before what is left."""
+        self.position = max(self.expired, position)
+        self.reached = max(self.reached, self.position)
 
     @property
     def readable(self) -> bool:
@@ -71,7 +78,7 @@ class MemoryShards:
     def rewind(self) -> None:
         """Start at the oldest record that is left, as a new consumer at TRIM_HORIZON does."""
         for shard in self.shards:
-            shard.position = shard.expired
+            shard.move(0)
 
     def oldest_unread(self) -> int | None:
         """The creation time of the oldest record that was not taken, in microseconds."""
@@ -86,5 +93,5 @@ class MemoryShards:
         for shard in self.shards:
             while shard.expired < len(shard.records) and shard.records[shard.expired].created_at < limit:
                 shard.expired += 1
-            self.expired_unread += max(0, shard.expired - shard.position)
-            shard.position = max(shard.position, shard.expired)
+            self.expired_unread += max(0, shard.expired - shard.reached)
+            shard.move(shard.position)
