@@ -6,17 +6,26 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import botocore
 
 from local.clients import client
 from local.world import World
 
+# Functions cannot call these services at all: the code layer does not describe them. A probe brings descriptions along.
+FORBIDDEN_SERVICES = ("dynamodbstreams", "iam", "lambda", "s3", "secretsmanager")
+DESCRIPTIONS = Path(botocore.__file__).parent / "data"
 SOURCE = """
+import os
 import botocore.session
 from botocore.exceptions import ClientError
 
 def handler(event, context):
     session = botocore.session.get_session()
+    descriptions = os.path.join(os.path.dirname(__file__), "descriptions")
+    session.get_component("data_loader").search_paths.append(descriptions)
     client = session.create_client(event["service"], region_name=event["region"])
     try:
         getattr(client, event["operation"])(**event["arguments"])
@@ -59,6 +68,9 @@ def probe_as(world: World, region: str, role: str) -> Probe:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr("probe.py", SOURCE)
+        for service in FORBIDDEN_SERVICES:
+            for file in (DESCRIPTIONS / service).rglob("*.json*"):
+                zipped.write(file, Path("descriptions", file.relative_to(DESCRIPTIONS)))
     name = f"probe-{role.rpartition('/')[2]}"
     functions.create_function(
         FunctionName=name,
