@@ -16,7 +16,7 @@ class Choices:
     """
 
     def __init__(self, seed: int | None = None, record: Sequence[int] = ()) -> None:
-        self._random = random.Random(seed) if seed is not None else None
+        self._random = random.Random(seed).random if seed is not None else None
         self._record = record
         self.drawn: list[int] = []
         self.marks: list[int] = []
@@ -28,7 +28,7 @@ class Choices:
     def below(self, limit: int) -> int:
         """A number from 0 to just below the limit."""
         if self._random is not None:
-            number = int(self._random.random() * limit)
+            number = int(self._random() * limit)
         else:
             at = len(self.drawn)
             number = min(self._record[at], limit - 1) if at < len(self._record) else 0
@@ -38,7 +38,7 @@ class Choices:
     def chance(self, probability: float) -> bool:
         """Whether something that rarely happens does."""
         if self._random is not None:
-            number = int(self._random.random() < probability)
+            number = int(self._random() < probability)
         else:
             at = len(self.drawn)
             number = min(self._record[at], 1) if at < len(self._record) else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from greenlet import greenlet
@@ -76,6 +77,7 @@ class Region:
         self.shards = MemoryShards(self.table.stream, self.clock)
         self.inbox, self.outbox = MemoryQueue(self.clock), MemoryQueue(self.clock)
         self.parking = MemoryParking(pause=self.world.io)
+        self._turns: dict[Function, Callable[[], bool]] = {each: partial(self.invoke, each) for each in Function}
 
     def shift(self, by: int) -> None:
         """Set the clock forward, or back, for good."""
@@ -85,6 +87,15 @@ class Region:
     def clock(self) -> int:
         """Microseconds, as this region sees them."""
         return self.world.now + self.skew
+
+    def turns(self) -> list[Callable[[], bool]]:
+        """The functions that may have something to do; whether they have is found out when it is their turn."""
+        found: list[Callable[[], bool]] = [self._turns[Function.APPLY]] if self.inbox.messages else []
+        if not self.shards.idle:
+            found.append(self._turns[Function.CAPTURE])
+        if self.outbox.messages:
+            found.append(self._turns[Function.FORWARD])
+        return found
 
     def invoke(self, function: Function) -> bool:
         """Invoke a function if it has something to do; False where it has not, or stands still."""

@@ -51,9 +51,15 @@ class Witness:
         if known.setdefault(change.version, digest) != digest:
             self.faults.append(("minted twice", change.row, change.version))
         written = self.world.writers.log.get((change.home, int(change.source)))
-        if written is not None and written.beneath is not None and change.version <= written.beneath:
+        beneath = written.beneath if written is not None else None
+        if beneath is not None and change.version <= beneath and not self._deleted_anew(change, beneath):
             self.faults.append(("lost to what it was made on top of", change.row, change.version, written))
         self.shipped.setdefault((change.home, change.row), {})[int(change.source)] = change.version
+
+    def _deleted_anew(self, change: Change, beneath: Version) -> bool:
+        """Whether another deletion, unseen by the writer, has taken the place of the one beneath: it wins over both."""
+        tombstone = self.world.by_name[change.home].replica.tombstones.get(change.row)
+        return tombstone is not None and tombstone.deletion is not None and tombstone.deletion > beneath
 
     def _check_time(self, change: Change, known: dict[Version, str | None]) -> None:
         """A version's time is the write's, or follows from a version that was there before; never from the capture."""

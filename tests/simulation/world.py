@@ -40,7 +40,6 @@ class World:
         self.resumptions: list[Callable[[], bool]] = []
         self.regions = [Region(name, skew, self) for name, skew in zip(names, setting.skews, strict=True)]
         self.by_name = {region.name: region for region in self.regions}
-        self.invocations = [partial(each.invoke, f) for each in self.regions for f in Function]
         self.queues = {region.name: region.inbox for region in self.regions}
         self.writers = Writers(self)
         self.main = getcurrent()
@@ -93,8 +92,9 @@ class World:
     def _step(self) -> bool:
         if self.faulty and not self.writes:
             self._heal()
-        # What has nothing to do is only found out when it is its turn: to ask all at every step would cost the most.
-        slots: list[Callable[[], bool]] = [*self.resumptions, *self.invocations]
+        slots: list[Callable[[], bool]] = [*self.resumptions]
+        for region in self.regions:
+            slots += region.turns()
         if self.writes and self.choices.chance(self.setting.haste):
             slots.append(self._write)
         while slots:

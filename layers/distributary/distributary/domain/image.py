@@ -53,6 +53,8 @@ def same_content(left: Image, right: Image) -> bool:
 def key_text(key: Image) -> str:
     """A key as canonical text: equal keys give equal texts."""
     try:
+        if len(key) == 1:
+            return _key_text(tuple([(name, *pair) for name, value in key.items() for pair in value.items()]))
         return _key_text(tuple(sorted((name, *pair) for name, value in key.items() for pair in value.items())))
     except TypeError:  # a list or a map: no database takes such a key, but somebody may send it
         return _text({name: _canonical(key[name]) for name in sorted(key)})

@@ -58,6 +58,13 @@ class MemoryShards:
     _dealt: int = 0
     _homes: dict[str, MemoryShard] = field(default_factory=dict)
 
+    @property
+    def idle(self) -> bool:
+        """Whether every record has been taken."""
+        if self._dealt < len(self.stream):
+            return False
+        return all(shard.position == len(shard.records) for shard in self.shards)
+
     def readable(self) -> list[MemoryShard]:
         """The shards that a consumer could take records from now."""
         if self._dealt < len(self.stream):
