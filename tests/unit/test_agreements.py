@@ -78,7 +78,7 @@ def test_a_dataset_that_says_nothing_else_has_the_defaults_of_the_readme() -> No
 
 def test_nothing_known_is_nothing_remembered() -> None:
     assert Tombstone() == Tombstone(None, Context({}), 0, None, (), "-")
-    assert State() == State(None, None)
+    assert State() == State(row=None, tombstone=None, stored=None)
     assert Stamp(Version(NOW, 1, HOME), NOTHING_SEEN, Writer.REPLICATION).text().endswith(" r - - ")
 
 

@@ -122,6 +122,18 @@ def test_keys_and_contents_are_named_as_by_earlier_releases() -> None:
     assert digest_of(OF_EVERY_TYPE) == "B7MsltIUqGkP"
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"L": [{"N": "1.0"}, {"S": "a"}]}, '{"L":[{"N":"1"},{"S":"a"}]}'),
+        ({"M": {"b": {"N": "1e0"}, "a": {"S": "x"}}}, '{"M":{"a":{"S":"x"},"b":{"N":"1"}}}'),
+        ({"SS": ["b", "a"]}, '{"SS":["a","b"]}'),
+    ],
+)
+def test_a_key_that_no_database_takes_has_one_text_too(value: Any, text: str) -> None:
+    assert key_text({"sk": {"N": "1.0"}, "pk": value}) == f'{{"pk":{text},"sk":{{"N":"1"}}}}'
+
+
 def test_different_keys_have_different_texts() -> None:
     keys: list[Image] = [{"pk": {"S": "1"}}, {"pk": {"N": "1"}}, {"pk": {"B": "1"}}, {"sk": {"S": "1"}}]
     assert len(set(map(key_text, keys))) == len(keys)

@@ -12,8 +12,8 @@ from distributary.domain.merge import Effect
 from distributary.domain.origin import Origin
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.settlement import Settled
-from distributary.domain.version import STAMPING_SEQUENCE, Version
-from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item
+from distributary.domain.version import STAMPING_SEQUENCE, Context, Version
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, stamp_image
 
 
 @pytest.fixture
@@ -195,6 +195,31 @@ def test_a_write_is_above_what_only_the_tombstone_remembers_though_its_row_is_th
     assert change.version > noted.version
 
 
+def test_a_retry_mints_what_only_the_tombstone_remembers_though_its_row_is_there_again(site: Site) -> None:
+    # given: two writes above a clock that is ahead, captured after their row was deleted
+    site.merge(change_of(n=0, at=NOW + 50 * SECOND))
+    site.settle_all()
+    site.put(n=1)
+    first = site.last()
+    site.put(n=2)
+    second = site.last()
+    site.delete()
+    site.settle(first)
+    noted = site.settle(second).change
+    # when: the second is captured again, over a row that looks as it left it
+    site.put(n=2)
+    again = site.settle(second).change
+    assert noted is not None
+    assert again is not None
+    assert again.version == noted.version
+
+
+def test_a_write_is_above_what_its_own_stamp_has_seen_of_this_region(site: Site) -> None:
+    seen = Version(NOW + 30 * SECOND, 0, HOME)
+    site.put_image(stamp_image(item(n=1), Version(NOW, 1, PEER), Context().including(seen)))
+    assert site.change().version > seen
+
+
 @pytest.mark.parametrize(("ticks", "extra", "first"), [(-9, 0, True), (0, 0, True), (1, 0, True), (1, 1, False)])
 def test_a_tombstone_was_there_first_if_it_came_before_the_end_of_the_inserts_tick(
     ticks: int, extra: int, first: bool
@@ -245,6 +270,23 @@ def test_a_record_that_a_stamping_writer_has_overtaken_loses_nothing(site: Site)
     changes = site.changes()
     assert changes[-1].image == item(n=2)
     assert max(changes, key=lambda change: change.version).image == item(n=2)
+
+
+def test_a_record_that_a_stamping_writer_has_overtaken_ships_nothing_though_its_content_is_there_again(
+    site: Site,
+) -> None:
+    # given: a write, a stamping writer's over it, and an update that brings the first content back
+    site.put(n=1)
+    first = site.last()
+    site.put_stamped(n=2)
+    second = site.last()
+    site.update(n=1)
+    # when: the first record comes after the second has been captured
+    site.settle(second)
+    assert site.settle(first) == Settled(Origin.UNSTAMPED)
+    # then: the content is shipped once, as what the update made it
+    assert [change.image for change in site.changes()][-1] == item(n=1)
+    assert site.present().settled
 
 
 def test_ties_end_in_the_region_of_the_version() -> None:

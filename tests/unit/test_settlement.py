@@ -91,6 +91,20 @@ def test_a_stamp_that_is_newer_and_has_the_same_content_stays(site: Site) -> Non
     assert site.state() == (newer.image, newer.version)
 
 
+def test_a_retry_beneath_a_newer_stamp_writes_nothing_though_its_content_is_there_again(site: Site) -> None:
+    site.put(n=1)
+    record = site.last()
+    site.merge(change_of(n=2, at=LATER), take_unsettled=True)
+    noted = site.settle(record).change
+    site.update(n=1)
+    written = len(site.table.stream)
+    again = site.settle(record).change
+    assert noted is not None
+    assert again is not None
+    assert again.version == noted.version
+    assert len(site.table.stream) == written
+
+
 def test_a_write_under_a_newer_stamp_that_does_not_match_is_given_a_version_above_it(site: Site) -> None:
     # given: a replacement that changes no content, which did not see the attribute that an application added
     site.merge(change_of(n=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -95,3 +96,15 @@ def test_a_state_stays_deleted_if_it_is_not_newer_than_the_deletion(older: int, 
 
 def test_a_tombstone_without_a_deletion_covers_nothing() -> None:
     assert not Tombstone().covers(Version(0, 0, "eu-west-1"))
+
+
+def test_a_tombstone_is_believed_up_to_the_latest_time_that_can_be() -> None:
+    deletion, removing = 1_767_225_600_000_000, 1_767_225_599_000_000
+    without_deletion = replace(FULL, deletion=None, context=Context({"us-east-1": Instant(255, 16)}))
+    assert FULL.trusting(deletion) == FULL
+    assert FULL.trusting(deletion - 1) == FULL.trusting(removing) == without_deletion
+    assert FULL.trusting(removing - 1) == replace(without_deletion, removing=None)
+
+
+def test_a_tombstone_without_a_deletion_is_believed_at_any_time() -> None:
+    assert Tombstone(arrived_at=5).trusting(0) == Tombstone(arrived_at=5)

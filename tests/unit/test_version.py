@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from distributary.domain.version import NOTHING_SEEN, STAMPING_SEQUENCE, Context, Instant, Version, mint
 from tests.unit import strategies
-from tests.unit.sites import HOME, NOW, PEER
+from tests.unit.sites import FAR, HOME, NOW, PEER
 
 
 @given(strategies.contexts, strategies.contexts)
@@ -40,6 +40,12 @@ def test_merging_leaves_its_inputs_as_they_were(context: Context, version: Versi
     before = dict(context.entries)
     context.including(version)
     assert context.entries == before
+
+
+def test_a_context_is_believed_up_to_a_time_that_still_belongs_to_it() -> None:
+    context = Context({HOME: Instant(5, 1), PEER: Instant(6, 1), FAR: Instant(7, 1)})
+    assert context.until(6) == Context({HOME: Instant(5, 1), PEER: Instant(6, 1)})
+    assert context.until(7) == context
 
 
 @given(strategies.versions, strategies.versions)
