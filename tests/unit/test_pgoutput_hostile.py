@@ -197,6 +197,7 @@ REFUSED = {
     "a truncation of one, too": (b"T\0\0\0\x01\0" + struct.pack(">I", 9), "9 was not described"),
     "an unknown option of TRUNCATE": (b"T\0\0\0\0\x04", "unknown options 0x4"),
     "an unknown flag of a column": (b"R" + bytes(4) + b"a\0b\0d\0\x01\x02c\0" + bytes(8), "0 or 1"),
+    "more columns than follow": (b"R" + bytes(4) + b"a\0b\0d\xff\xff", "byte expected"),
     "an unknown replica identity": (b"R" + bytes(4) + b"a\0b\0x\0\0", "unknown replica identity"),
     "an unknown flag of a message": (b"M\x02" + bytes(8) + b"a\0" + bytes(4), "0 or 1"),
     "an unknown flag of a commit": (commit(flags=1), "unknown flags 0x1"),

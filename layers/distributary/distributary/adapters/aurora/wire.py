@@ -7,7 +7,6 @@ from struct import Struct
 from distributary.adapters.aurora.messages import NoText, Value, Values
 from distributary.domain.errors import MalformedStream
 
-_BYTE = Struct(">B")
 _UINT16 = Struct(">H")
 _INT32 = Struct(">i")
 _UINT32 = Struct(">I")
@@ -36,7 +35,11 @@ class Wire:
 
     def byte(self) -> int:
         """The next byte."""
-        return self._number(_BYTE)
+        at = self._at
+        if at == len(self._data):
+            raise self.refused("1 byte expected, none left")
+        self._at = at + 1
+        return self._data[at]
 
     def flag(self) -> bool:
         """A byte that is 0 or 1."""
@@ -73,13 +76,12 @@ class Wire:
 
     def content(self) -> bytes:
         """Bytes after their number."""
-        length = self.int32()
-        end = self._at + length
+        length = self._number(_INT32)
+        start, end = self._at, self._at + length
         if length < 0 or end > len(self._data):
-            raise self.refused(f"{length} bytes expected, {len(self._data) - self._at} left")
-        content = self._data[self._at : end]
+            raise self.refused(f"{length} bytes expected, {len(self._data) - start} left")
         self._at = end
-        return content
+        return self._data[start:end]
 
     def name(self) -> str:
         """A text that ends with a zero byte."""
