@@ -13,6 +13,8 @@ from tests.contract.engines import (
     or_skip,
 )
 from tests.contract.places import DynamoPlace, MemoryPlace, Place, new_place
+from tests.contract.postgresql import postgresql
+from tests.contract.slots import Source, new_source
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +56,20 @@ def place(request: pytest.FixtureRequest, engine: Callable[[str], DynamoPlace]) 
 def dynamo(request: pytest.FixtureRequest, engine: Callable[[str], DynamoPlace]) -> DynamoPlace:
     """A replica over an engine that speaks DynamoDB's protocol."""
     return engine(request.param)
+
+
+# The servers come with the requirements: where one does not start the tests fail, none is skipped.
+SERVERS = [pytest.param(version, marks=pytest.mark.xdist_group(f"postgresql{version}")) for version in (16, 18)]
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def postgresql_address(request: pytest.FixtureRequest) -> Iterator[str]:
+    with postgresql(request.param) as address:
+        yield address
+
+
+@pytest.fixture
+def source(postgresql_address: str) -> Iterator[Source]:
+    """A schema in PostgreSQL and a slot that tells of it."""
+    with new_source(postgresql_address) as made:
+        yield made

@@ -19,7 +19,8 @@ DistributaryError
 └── Misconfigured           nothing will work until an operator acts; stop and say so
     ├── InvalidSettings     replication.toml or the environment is wrong
     ├── AccessDenied        the role lacks a permission
-    └── MissingResource     a table or queue is not there
+    ├── MissingResource     a table or queue is not there
+    └── MalformedStream     a database's change stream that cannot be read on, and of which nothing may be skipped
 
 MalformedStamp (a ValueError) never leaves the domain: an unreadable stamp counts as none.
 """
@@ -159,6 +160,12 @@ class MissingResource(Misconfigured):
     """A table, stream or queue does not exist."""
 
     hint = "Deploy the stack of this region, or correct the name in its parameters."
+
+
+class MalformedStream(Misconfigured):
+    """The change stream of a database cannot be read on; what follows depends on it, so nothing is skipped."""
+
+    hint = "Read the slot by pgoutput, proto_version 1 or 2, binary off, client_encoding UTF8; else report the bytes."
 
 
 class MalformedStamp(ValueError):

@@ -1,0 +1,1 @@
+"""The engine for Aurora PostgreSQL: the reading of its change stream, so far."""
