@@ -21,7 +21,7 @@ SHORT = Pace(quiet=1.0, stretch=0.4, rate=0.7)
 
 
 def clear(world: World) -> None:
-    """Leave no row and no message of earlier tests: some have invoked functions of one region with rows of their own."""
+    """Leave no row and no message of earlier tests, some of which have written rows in one region alone."""
     for region in world.tables:
         table = client(world, "dynamodb", region)
         for row in table.scan(TableName="orders", ConsistentRead=True)["Items"]:
