@@ -171,6 +171,8 @@ def _replaced_by_older(witness: Witness, region: str, mine: StreamRecord, record
     version = witness.shipped.get((region, record.row), {}).get(mine.sequence)
     if version is None or record.old is None or mine.new is None:
         return False
+    if mine.old is not None and same_content(mine.old.content, mine.new.content):
+        return False  # a write that changes no content shows a reader nothing
     was_there = same_content(record.old.content, mine.new.content)
     stays = record.new is not None and same_content(record.old.content, record.new.content)
     by = record.new.version if record.new is not None else record.old.version
