@@ -150,6 +150,7 @@ class Reader(Enum):
 
     UNMODIFIED = "an unmodified writer's"
     STAMPING = "a stamping writer's"
+    UNCHANGED = "a stamping writer's that changed no content, as before its deletion"
     BEHIND = "a stamping writer's that was given another version, since its clock was behind what was there"
 
 
@@ -171,8 +172,6 @@ def _replaced_by_older(witness: Witness, region: str, mine: StreamRecord, record
     version = witness.shipped.get((region, record.row), {}).get(mine.sequence)
     if version is None or record.old is None or mine.new is None:
         return False
-    if mine.old is not None and same_content(mine.old.content, mine.new.content):
-        return False  # a write that changes no content shows a reader nothing
     was_there = same_content(record.old.content, mine.new.content)
     stays = record.new is not None and same_content(record.old.content, record.new.content)
     by = record.new.version if record.new is not None else record.old.version
@@ -183,6 +182,8 @@ def _whose(witness: Witness, region: str, mine: StreamRecord) -> Reader:
     written = witness.world.writers.log[(region, mine.sequence)]
     if not written.stamping:
         return Reader.UNMODIFIED
+    if mine.old is not None and mine.new is not None and same_content(mine.old.content, mine.new.content):
+        return Reader.UNCHANGED
     drawn = mine.new.version if mine.new is not None and mine.new.as_stamped else None
     version = witness.shipped[(region, mine.row)][mine.sequence]
     return Reader.BEHIND if drawn is not None and drawn != version else Reader.STAMPING
