@@ -192,6 +192,13 @@ def test_a_region_that_hangs_is_waited_for_once_and_no_longer_than_patience_last
     assert sorted(hanging.sent) == [["first"], ["tried again"]]
 
 
+def test_each_message_has_its_own_time(failing: FailingInboxes, breaking: BreakingInboxes) -> None:
+    # given: more messages than a region may take the time for that one has
+    breaking.send("b", ["x", "y", "z"])
+    # then: each was waited for by itself
+    assert failing.tried == ["b"] * 3
+
+
 def test_a_deployment_at_fault_that_a_trial_meets_is_told_to_the_next_caller(
     failing: FailingInboxes, breaking: BreakingInboxes, time_of: dict[str, float]
 ) -> None:

@@ -13,7 +13,7 @@ from distributary.ports import Inboxes
 class BreakingInboxes:
     """`ports.Inboxes` that wait for a region for a moment only, and refuse it for a while after it failed.
 
-    It lives as long as the function's process and is shared by its threads. A send that takes longer than `patience`
+    It lives as long as the function's process and is shared by its threads. A message that takes longer than `patience`
     counts as failed, though it goes on by itself; after `seconds` of refusal one send is tried again, beside the
     caller, who is refused still. So a region that hangs holds up one batch, once, for `patience` seconds, and however
     long it hangs the others' changes do not wait for it again. What arrives late after all arrives twice, which does
@@ -47,13 +47,14 @@ class BreakingInboxes:
                 self._close(region, reason)
                 self._executor.submit(self._try, region, messages)
             raise Unavailable(f"{region} is not waited for, it failed a moment ago: {reason}")
-        attempt = self._executor.submit(self._try, region, messages)
-        try:
-            attempt.result(timeout=self._patience)
-        except TimeoutError:
-            reason = f"no answer within {self._patience} s"
-            self._close(region, reason)
-            raise Unavailable(f"{region}: {reason}") from None
+        for message in messages:  # one by one: many large ones may take long on the way to a healthy, distant region
+            attempt = self._executor.submit(self._try, region, [message])
+            try:
+                attempt.result(timeout=self._patience)
+            except TimeoutError:
+                reason = f"no answer within {self._patience} s"
+                self._close(region, reason)
+                raise Unavailable(f"{region}: {reason}") from None
 
     def _try(self, region: str, messages: Sequence[str]) -> None:
         try:
