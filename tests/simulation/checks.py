@@ -151,7 +151,7 @@ class Reader(Enum):
     UNMODIFIED = "an unmodified writer's"
     STAMPING = "a stamping writer's"
     UNCHANGED = "a stamping writer's that changed no content, as before its deletion"
-    BEHIND = "a stamping writer's that was given another version, since its clock was behind what was there"
+    BEHIND = "a stamping writer's that was given another version, since its clock was behind"
 
 
 def vanished(witness: Witness) -> Counter[Reader]:
@@ -184,6 +184,16 @@ def _whose(witness: Witness, region: str, mine: StreamRecord) -> Reader:
         return Reader.UNMODIFIED
     if mine.old is not None and mine.new is not None and same_content(mine.old.content, mine.new.content):
         return Reader.UNCHANGED
-    drawn = mine.new.version if mine.new is not None and mine.new.as_stamped else None
-    version = witness.shipped[(region, mine.row)][mine.sequence]
-    return Reader.BEHIND if drawn is not None and drawn != version else Reader.STAMPING
+    stands = mine.new is None or _as_drawn(mine.new, witness.shipped[(region, mine.row)][mine.sequence])
+    return Reader.STAMPING if stands else Reader.BEHIND
+
+
+def _as_drawn(row: Row, version: Version) -> bool:
+    """Whether a write was given the version that its writer drew: the stamp's, or right above it for an open digest.
+
+    Otherwise the writer's clock was behind what was there, or behind the time of the record.
+    """
+    if row.stamp is None:
+        return True
+    drawn = row.stamp.version
+    return version == drawn if row.as_stamped else version.timestamp == drawn.timestamp + 1
