@@ -55,7 +55,9 @@ class Site:
 
     def apply(self) -> Apply:
         wait: Callable[[float], None] = lambda seconds: None  # noqa: ARG005, E731
-        return Apply(DATASET, "orders", REGION, self.replica, self.parking, self.inbox, now, lambda: "u", wait)
+        return Apply(
+            DATASET, "orders", REGION, lambda _: self.replica, self.parking, self.inbox, now, lambda: "u", wait
+        )
 
     def forward(self) -> Forward:
         inboxes = MemoryInboxes({region: MemoryQueue(now) for region in DATASET.regions}, self.network)

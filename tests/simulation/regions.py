@@ -163,8 +163,8 @@ class Region:
         """The apply service of this region."""
         world = self.world
         return Apply(
-            world.dataset, "orders", self.name, self.replica, self.parking, self.inbox, self.clock, world.unique,
-            world.sleep,
+            world.dataset, "orders", self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
+            world.unique, world.sleep,
         )  # fmt: skip
 
     def _receive(self, queue: MemoryQueue, visible: list[str]) -> list[Received]:

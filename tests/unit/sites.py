@@ -210,7 +210,11 @@ class Site:
         )  # fmt: skip
 
     def apply(self, **options: Any) -> Apply:
-        parts: Mapping[str, Any] = {"replica": self.replica, "parking": self.parking, "waiting": self.inbox} | options
+        parts: Mapping[str, Any] = {
+            "replica_of": lambda _: self.replica,
+            "parking": self.parking,
+            "waiting": self.inbox,
+        } | options
         return Apply(
             dataset=self.dataset, table="orders", region=self.region,
             clock=self.clock, unique=self.unique, sleep=self.sleep, **parts,

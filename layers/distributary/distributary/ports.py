@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from distributary.domain.errors import DistributaryError
+from distributary.domain.alert import Alert
+from distributary.domain.change import Change
+from distributary.domain.errors import DistributaryError, UniqueClash
 from distributary.domain.image import Image
+from distributary.domain.logged import Logged, Portion
 from distributary.domain.parcel import Parcel
 from distributary.domain.row import State, Tombstone
 from distributary.domain.steps import Remember, Write
@@ -42,6 +45,53 @@ class Replica(Protocol):
 
     def remember(self, notes: Sequence[tuple[Image, Remember]]) -> Sequence[Outcome]:
         """Write tombstones on condition that they are still as expected; one outcome a note, in their order."""
+        ...
+
+
+class ChangeLog(Protocol):
+    """What applications have written to one replica, in the order of commits, since what was handed over last.
+
+    At least once: what was read and not confirmed by `advance` is read again. Raises RetryLater when the database is
+    not ready (after a failover, for a while), SlotLost, MalformedStream, NotInstalled.
+    """
+
+    def hold(self) -> list[Alert] | None:
+        """Keep the log for this process; what is to be told of the database. None: another process holds it."""
+        ...
+
+    def read(self, limit: int) -> Iterator[Portion]:
+        """What is new, up to the end of the transaction in which `limit` changes are passed; nothing if nothing is.
+
+        All of it is committed, also where a portion ends within a transaction.
+        """
+        ...
+
+    def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
+        """The writes with the columns that the log left out, read from the rows; without those overtaken meanwhile."""
+        ...
+
+    def advance(self, end: int | None) -> None:
+        """Remember that all up to a portion's end was handed over; none: go on, for nothing was read for a while."""
+        ...
+
+
+class Announcements(Protocol):
+    """Where automation hears of what replication will not guess at."""
+
+    def announce(self, alerts: Sequence[Alert]) -> None:
+        """Tell of alerts; raises RetryLater or Misconfigured."""
+        ...
+
+
+class Clashes(Protocol):
+    """Rows of different keys that cannot both be there, since a column is unique."""
+
+    def settle(self, change: Change, clash: UniqueClash) -> bool:
+        """Compare the change with the rows that stand in its way, and delete what loses, in this region's name.
+
+        True: the change has won, its way is free now. False: it has lost, and its key is deleted. Raises the clash
+        where the rows in the way cannot be told, RetryLater or Misconfigured.
+        """
         ...
 
 

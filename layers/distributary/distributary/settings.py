@@ -10,12 +10,13 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from distributary.domain.dataset import (
+    Database,
     Dataset,
     Engine,
     KeySchema,
@@ -35,7 +36,8 @@ FILE = "replication.toml"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,27}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ACCOUNT = re.compile(r"\d{12}")
-_DATASET_KEYS = frozenset({"engine", "replicas", "conflict", "ttl_deletes", "key", "max_clock_drift"})
+_DATASET_KEYS = frozenset({"engine", "replicas", "conflict", "ttl_deletes", "key", "tables", "max_clock_drift"})
+_FOREIGN = {Engine.DYNAMODB: {"tables"}, Engine.AURORA: {"key", "ttl_deletes"}}
 _KEY_KEYS = frozenset({"partition", "partition_type", "sort", "sort_type"})
 
 E = TypeVar("E", bound=Enum)
@@ -99,15 +101,28 @@ def _dataset(file: _File, name: str, value: Any) -> Dataset:
     for required in ("engine", "replicas"):
         if required not in table:
             raise file.refuse(f"{here}.{required}", "is missing", "add it")
+    engine = file.choice(Engine, table["engine"], f"{here}.engine")
+    for foreign in _FOREIGN[engine] & table.keys():
+        raise file.refuse(f"{here}.{foreign}", f"means nothing to the engine {engine.value}", "remove it")
     return Dataset(
         name=name,
-        engine=file.choice(Engine, table["engine"], f"{here}.engine"),
+        engine=engine,
         replicas=_replicas(file, table["replicas"], f"{here}.replicas"),
         conflict=file.choice(Policy, table.get("conflict", "last_writer_wins"), f"{here}.conflict"),
         ttl_deletes=file.choice(TtlDeletes, table.get("ttl_deletes", "replicate"), f"{here}.ttl_deletes"),
         key=_key(file, table.get("key", {}), f"{here}.key"),
+        tables=_tables(file, table.get("tables", ["public.*"]), f"{here}.tables"),
         max_clock_drift=_seconds(file, table.get("max_clock_drift", 60), f"{here}.max_clock_drift"),
     )
+
+
+def _tables(file: _File, value: Any, here: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise file.refuse(here, "is no list of tables", 'write ["public.*"], or schema.name for each')
+    for each in value:
+        if not isinstance(each, str) or not all(each.rpartition(".")[::2]):
+            raise file.refuse(here, f"{each!r} is no table", "write schema.name, or schema.* for all of a schema")
+    return tuple(value)
 
 
 def _replicas(file: _File, value: Any, here: str) -> tuple[ReplicaSite, ...]:
@@ -172,6 +187,9 @@ class FunctionSettings:
     parked_url: str
     raise_stream_failures: bool
     batched_row_writes: bool
+    database: Database = field(default_factory=Database)
+    database_cluster: str = ""
+    database_secret: str = ""
 
 
 def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSettings:
@@ -198,6 +216,23 @@ def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSe
         parked_url=environment.get("PARKED_URL", ""),
         raise_stream_failures=failures == "raise",
         batched_row_writes=_one_of(environment, "ROW_WRITES", ("batched", "single")) == "batched",
+        database=_database(environment),
+        database_cluster=environment.get("DATABASE_CLUSTER_ARN", ""),
+        database_secret=environment.get("DATABASE_SECRET_ARN", ""),
+    )
+
+
+def _database(environment: Mapping[str, str]) -> Database:
+    port = environment.get("DATABASE_PORT") or "5432"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InvalidSettings(f"environment: DATABASE_PORT: {port!r} is no port; write a number up to 65535")
+    return Database(
+        dsn=environment.get("DATABASE_DSN", ""),
+        host=environment.get("DATABASE_HOST", ""),
+        port=int(port),
+        name=environment.get("DATABASE_NAME") or "postgres",
+        user=environment.get("DATABASE_USER", ""),
+        authorities=environment.get("DATABASE_CA", ""),
     )
 
 

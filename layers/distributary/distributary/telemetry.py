@@ -10,8 +10,9 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
+from distributary.domain.alert import AlertKind
 from distributary.domain.errors import Disposition, DistributaryError
-from distributary.domain.facts import ApplyReport, CaptureReport, ForwardReport
+from distributary.domain.facts import ApplyReport, CaptureReport, ForwardReport, LogReport
 
 LAG_SAMPLES = 99
 """Values of one metric that fit one EMF line; with the hundredth Powertools writes the line, and warns at its end."""
@@ -44,6 +45,39 @@ def captured(report: CaptureReport) -> None:
             "PeersHeld": len(held),
             "Parked": len(report.parked),
             "BatchesStopped": int(failure is not None),
+        }
+    )
+
+
+def followed(report: LogReport) -> None:
+    """Tell of one period of following a log."""
+    facts = {
+        "writes": report.writes,
+        "echoes": report.echoes,
+        "overtaken": report.overtaken,
+        "shipped": dict(report.shipped),
+        "held": {peer: _name(error) for peer, error in report.held.items()},
+        "parked": dict(Counter(parcel.reason for parcel in report.parked)),
+        "alerts": [
+            {"kind": alert.kind.value, "subject": alert.subject, "detail": alert.detail} for alert in report.alerts
+        ],
+        "unannounced": report.unannounced,
+        "busy": report.busy,
+    }
+    _tell("followed", facts, [report.failure] if report.failure else list(report.held.values()))
+    kinds = Counter(alert.kind for alert in report.alerts)
+    _measure(
+        {
+            "LocalWrites": report.writes,
+            "Echoes": report.echoes,
+            "ChangesShipped": sum(report.shipped.values()),
+            "PeersHeld": len(report.held),
+            "Parked": len(report.parked),
+            "PeriodsFollowed": int(not report.busy and report.failure is None),
+            "Truncates": kinds[AlertKind.TRUNCATED],
+            "SchemaChanges": kinds[AlertKind.SCHEMA_CHANGED],
+            "Unstamped": kinds[AlertKind.UNSTAMPED],
+            "SlotLost": kinds[AlertKind.SLOT_LOST],
         }
     )
 

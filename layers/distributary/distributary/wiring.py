@@ -17,6 +17,7 @@ from distributary.adapters.breaker import BreakingInboxes
 from distributary.adapters.dynamodb.replica import DynamoReplica
 from distributary.adapters.queues import SqsInboxes, SqsOutbox, SqsParked, SqsParking, SqsWaiting, queue_url
 from distributary.adapters.sdk_errors import translated
+from distributary.domain.dataset import Engine
 from distributary.ports import Inboxes
 from distributary.services.apply import Apply
 from distributary.services.capture import Capture
@@ -49,19 +50,17 @@ def settings() -> FunctionSettings:
 def capture() -> Capture:
     """The capture service of this replica."""
     told = settings()
-    peers = max(1, len(told.dataset.replicas) - 1)
-    spread = ThreadPoolExecutor(max_workers=peers).map
     return Capture(
         dataset=told.dataset,
         table=told.table,
         region=told.region,
         replica=_replica(told),
-        inboxes=BreakingInboxes(_inboxes(told), ThreadPoolExecutor(max_workers=2 * peers)),
-        outbox=SqsOutbox(_sqs(told.region), told.outbox_url),
-        parking=SqsParking(_sqs(told.region), told.parked_url),
+        inboxes=breaking_inboxes(),
+        outbox=SqsOutbox(sqs(told.region), told.outbox_url),
+        parking=SqsParking(sqs(told.region), told.parked_url),
         clock=clock,
         unique=unique,
-        spread=spread,
+        spread=side_by_side().map,
     )
 
 
@@ -69,13 +68,19 @@ def capture() -> Capture:
 def apply() -> Apply:
     """The apply service of this replica."""
     told = settings()
+    if told.dataset.engine is Engine.AURORA:
+        # psycopg is not in the layers of a DynamoDB dataset, and would be a third of its cold start.
+        from distributary import wiring_aurora  # noqa: PLC0415
+
+        return wiring_aurora.apply()
+    replica = _replica(told)
     return Apply(
         dataset=told.dataset,
         table=told.table,
         region=told.region,
-        replica=_replica(told),
-        parking=SqsParking(_sqs(told.region), told.parked_url),
-        waiting=SqsWaiting(_sqs(told.region), told.inbox_url),
+        replica_of=lambda _: replica,
+        parking=SqsParking(sqs(told.region), told.parked_url),
+        waiting=SqsWaiting(sqs(told.region), told.inbox_url),
         clock=clock,
         unique=unique,
         sleep=time.sleep,
@@ -89,21 +94,34 @@ def forward() -> Forward:
     return Forward(
         dataset=told.dataset,
         inboxes=_inboxes(told),
-        parking=SqsParking(_sqs(told.region), told.parked_url),
-        waiting=SqsWaiting(_sqs(told.region), told.outbox_url),
+        parking=SqsParking(sqs(told.region), told.parked_url),
+        waiting=SqsWaiting(sqs(told.region), told.outbox_url),
         clock=clock,
     )
 
 
 def parked(dataset: str, region: str) -> SqsParked:
     """The parked queue of a replica, for an operator; raises MissingResource where there is none."""
-    return SqsParked(_sqs(region), _url_of(region, f"distributary-{dataset}-parked"))
+    return SqsParked(sqs(region), _url_of(region, f"distributary-{dataset}-parked"))
 
 
 def redrive(dataset: str, region: str) -> Redrive:
     """The redrive service of a replica, for an operator; raises MissingResource where there is none."""
-    outbox = SqsOutbox(_sqs(region), _url_of(region, f"distributary-{dataset}-outbox"))
+    outbox = SqsOutbox(sqs(region), _url_of(region, f"distributary-{dataset}-outbox"))
     return Redrive(region, parked(dataset, region), outbox)
+
+
+@cache
+def side_by_side() -> ThreadPoolExecutor:
+    """Threads for one call to every peer at once."""
+    return ThreadPoolExecutor(max_workers=max(1, len(settings().dataset.replicas) - 1))
+
+
+@cache
+def breaking_inboxes() -> Inboxes:
+    """The inboxes of all replicas, none of which is waited for long."""
+    peers = max(1, len(settings().dataset.replicas) - 1)
+    return BreakingInboxes(_inboxes(settings()), ThreadPoolExecutor(max_workers=2 * peers))
 
 
 def clock() -> int:
@@ -117,10 +135,8 @@ def unique() -> str:
 
 
 def _replica(told: FunctionSettings) -> DynamoReplica:
-    client: DynamoDBClient = _client("dynamodb", told.region, DATABASE)
-    return DynamoReplica(
-        client, table=told.table, tombstones=told.tombstones, now=clock, batched=told.batched_row_writes
-    )
+    made: DynamoDBClient = client("dynamodb", told.region, DATABASE)
+    return DynamoReplica(made, table=told.table, tombstones=told.tombstones, now=clock, batched=told.batched_row_writes)
 
 
 def _inboxes(told: FunctionSettings) -> Inboxes:
@@ -128,21 +144,23 @@ def _inboxes(told: FunctionSettings) -> Inboxes:
         site.region: queue_url(site.region, site.account or told.account, told.inbox_name, told.url_suffix)
         for site in told.dataset.replicas
     }
-    return SqsInboxes(_sqs, urls)
+    return SqsInboxes(sqs, urls)
 
 
 def _url_of(region: str, queue: str) -> str:
     with translated(f"GetQueueUrl of {queue}"):
-        return _sqs(region).get_queue_url(QueueName=queue)["QueueUrl"]
+        return sqs(region).get_queue_url(QueueName=queue)["QueueUrl"]
 
 
 @cache
-def _sqs(region: str) -> SQSClient:
-    client: SQSClient = _client("sqs", region, QUEUE)
-    return client
+def sqs(region: str) -> SQSClient:
+    """The client of a region's queues."""
+    made: SQSClient = client("sqs", region, QUEUE)
+    return made
 
 
-def _client(service: str, region: str, config: Config) -> Any:
+def client(service: str, region: str, config: Config) -> Any:
+    """A client of the SDK."""
     # One session reads the descriptions of services once. It makes clients one at a time, whatever thread asks.
     with _one_at_a_time:
         return _session().create_client(service, region_name=region, config=config)

@@ -14,6 +14,7 @@ class Engine(Enum):
     """The database that holds a dataset."""
 
     DYNAMODB = "dynamodb"
+    AURORA = "aurora"
 
 
 class Policy(Enum):
@@ -57,7 +58,10 @@ class ReplicaSite:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One dataset. max_clock_drift: microseconds that a version may lie in the future."""
+    """One dataset. max_clock_drift: microseconds that a version may lie in the future.
+
+    key: of DynamoDB's one table. tables: patterns of the tables of an Aurora database, schema and name or *.
+    """
 
     name: str
     engine: Engine
@@ -65,6 +69,7 @@ class Dataset:
     conflict: Policy = Policy.LAST_WRITER_WINS
     ttl_deletes: TtlDeletes = TtlDeletes.REPLICATE
     key: KeySchema = KeySchema()
+    tables: tuple[str, ...] = ("public.*",)
     max_clock_drift: int = 60 * MICROSECONDS
 
     @property
@@ -80,6 +85,23 @@ class Dataset:
     def policies(self) -> str:
         """A digest of everything that decides how states become one; it travels with every message."""
         return fingerprint(json.dumps({"conflict": self.conflict.value}, sort_keys=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where a database is. dsn: all that a connection needs, for emulators only.
+
+    Else host, port, name, and a user who logs in by IAM.
+
+    authorities: a file of certificates that the server's has to come from; the platform's own where empty.
+    """
+
+    dsn: str = ""
+    host: str = ""
+    port: int = 5432
+    name: str = "postgres"
+    user: str = ""
+    authorities: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,27 @@ DistributaryError
 │   ├── Throttled           the service asked us to slow down
 │   ├── Unavailable         no answer, a reset, a timeout, or an answer of the 5xx kind
 │   ├── NotSettled          a local write of the row is still in the change stream
+│   ├── ParentMissing       the row that a foreign key names has not arrived yet
+│   ├── SchemaDiffers       the table lacks a column of the change, or is not there yet
 │   └── OutOfTime           the function's deadline is too near to take new work
 ├── Unacceptable            this change or record can never be taken; park it whole
 │   ├── MalformedRecord     a stream record without what a change needs
 │   ├── MalformedMessage    an inbox message that is not ours, or not whole
 │   ├── UnknownFormat       a message of a format version that this release does not read
 │   ├── UnknownDataset      a message for a dataset that this replica does not hold
+│   ├── UnknownTable        a change of a table that this replica does not publish
 │   ├── ClockDrift          a version further in the future than max_clock_drift
 │   ├── StaleChange         a change older than tombstones are trusted
 │   ├── ItemTooLarge        the row with its stamp is over the database's limit
 │   ├── RejectedByDatabase  the database refuses the row for another permanent reason
+│   │   └── UniqueClash     another row has the value of a unique column
 │   └── Defect              our own code failed on this change or record
 └── Misconfigured           nothing will work until an operator acts; stop and say so
     ├── InvalidSettings     replication.toml or the environment is wrong
     ├── AccessDenied        the role lacks a permission
     ├── MissingResource     a table or queue is not there
+    ├── SlotLost            the replication slot is gone, or somebody else has consumed it
+    ├── NotInstalled        the database was not prepared for replication
     └── MalformedStream     a database's change stream that cannot be read on, and of which nothing may be skipped
 
 MalformedStamp (a ValueError) never leaves the domain: an unreadable stamp counts as none.
@@ -70,6 +76,18 @@ class NotSettled(RetryLater):
     hint = "Retried shortly. If it stays: is the capture function of this region running?"
 
 
+class ParentMissing(RetryLater):
+    """The row that a foreign key names has not arrived yet."""
+
+    hint = "Retried, then parked. If it stays: is the parent's table published, or was the parent deleted elsewhere?"
+
+
+class SchemaDiffers(RetryLater):
+    """The table lacks a column of the change, or is not there yet: DDL is not replicated."""
+
+    hint = "Run the same DDL in this region; what was parked meanwhile can be redriven."
+
+
 class OutOfTime(RetryLater):
     """The function's deadline is too near to take new work."""
 
@@ -107,6 +125,12 @@ class UnknownDataset(Unacceptable):
     hint = "Deploy the same replication.toml in every region, then redrive."
 
 
+class UnknownTable(Unacceptable):
+    """The change is of a table that this replica does not publish."""
+
+    hint = "Create the table here too, run `distributary aurora install` and redrive."
+
+
 class ClockDrift(Unacceptable):
     """The version lies further in the future than max_clock_drift."""
 
@@ -129,6 +153,16 @@ class RejectedByDatabase(Unacceptable):
     """The database refuses the row and always will."""
 
     hint = "Compare the tables' key schemas and the row's types with the parked payload."
+
+
+class UniqueClash(RejectedByDatabase):
+    """Another row has the value of a unique column. constraint: its name, as far as the database tells."""
+
+    hint = "The clash could not be resolved by versions: change one of the two rows, then redrive."
+
+    def __init__(self, message: str, constraint: str = "") -> None:
+        super().__init__(message)
+        self.constraint = constraint
 
 
 class Defect(Unacceptable):
@@ -160,6 +194,18 @@ class MissingResource(Misconfigured):
     """A table, stream or queue does not exist."""
 
     hint = "Deploy the stack of this region, or correct the name in its parameters."
+
+
+class SlotLost(Misconfigured):
+    """The replication slot is gone, invalid, or was consumed by somebody else: changes are missing."""
+
+    hint = 'Follow "The slot is lost" in docs/runbook.md: a new slot alone would leave the regions different.'
+
+
+class NotInstalled(Misconfigured):
+    """The database was not prepared for replication, or lacks a right that it takes."""
+
+    hint = "Run `distributary aurora doctor`, then `distributary aurora install`."
 
 
 class MalformedStream(Misconfigured):

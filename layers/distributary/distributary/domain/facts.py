@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from distributary.domain.alert import Alert
 from distributary.domain.delivery import Failure
 from distributary.domain.errors import DistributaryError
 from distributary.domain.merge import Effect
@@ -41,6 +42,27 @@ class ApplyReport:
     parked: list[Parcel] = field(default_factory=list)
     failed: dict[str, DistributaryError] = field(default_factory=dict)
     not_postponed: int = 0
+
+
+@dataclass
+class LogReport:
+    """The facts of one period of following a log.
+
+    writes: of applications, those overtaken or replaced by a later one in the same portion (`overtaken`) included.
+    busy: another call holds the log. failure: what ended the period early. unannounced: alerts that automation was not
+    told of.
+    """
+
+    writes: int = 0
+    echoes: int = 0
+    overtaken: int = 0
+    shipped: Counter[str] = field(default_factory=Counter)
+    held: dict[str, DistributaryError] = field(default_factory=dict)
+    parked: list[Parcel] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    unannounced: int = 0
+    busy: bool = False
+    failure: DistributaryError | None = None
 
 
 @dataclass

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from distributary.domain.change import Change
-from distributary.domain.dataset import Dataset
+from distributary.domain.dataset import Dataset, Engine
 from distributary.domain.errors import (
     ItemTooLarge,
     MalformedMessage,
@@ -109,8 +109,9 @@ def _change(document: Any, dataset: Dataset, home: str) -> Change:
 
 
 def _check(change: Change, dataset: Dataset) -> None:
-    names = {dataset.key.partition} | ({dataset.key.sort} if dataset.key.sort else set())
-    if change.key.keys() != names:
+    if dataset.engine is Engine.AURORA:
+        _check_columns(change)
+    elif change.key.keys() != {dataset.key.partition} | ({dataset.key.sort} if dataset.key.sort else set()):
         raise MalformedMessage("the key is not the dataset's")
     if change.image is not None and any(change.image.get(name) != value for name, value in change.key.items()):
         raise MalformedMessage("the image is not the key's")
@@ -118,6 +119,14 @@ def _check(change: Change, dataset: Dataset) -> None:
         raise MalformedMessage("the image carries attributes of replication")
     if change.version.region not in dataset.regions or not change.context.covers(change.version):
         raise MalformedMessage("the version is no replica's, or its context does not cover it")
+
+
+def _check_columns(change: Change) -> None:
+    """A row of an Aurora database has a key of texts, and texts and NULLs as its other columns."""
+    if not change.key or any(value.keys() != {"S"} for value in change.key.values()):
+        raise MalformedMessage("the key is none of a table")
+    if any(not (value.keys() == {"S"} or value == {"NULL": True}) for value in (change.image or {}).values()):
+        raise MalformedMessage("a column is neither a text nor NULL")
 
 
 def _image(document: Any) -> Image:

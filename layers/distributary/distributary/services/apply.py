@@ -19,18 +19,24 @@ from distributary.domain.errors import (
     Misconfigured,
     NotSettled,
     OutOfTime,
+    ParentMissing,
+    RejectedByDatabase,
     RetryLater,
+    SchemaDiffers,
     StaleChange,
     Unacceptable,
+    UniqueClash,
 )
 from distributary.domain.facts import ApplyReport
+from distributary.domain.image import Image
 from distributary.domain.merge import Effect, Merged, merge
 from distributary.domain.message import pack, unpack
 from distributary.domain.parcel import parcel
 from distributary.domain.patience import pause_before
 from distributary.domain.place import Place
+from distributary.domain.steps import Decision
 from distributary.domain.version import MICROSECONDS
-from distributary.ports import Parking, Replica, Waiting
+from distributary.ports import Clashes, Parking, Replica, Waiting
 from distributary.services.rounds import run
 
 CHUNK = 400
@@ -40,10 +46,14 @@ RESERVE = 10_000
 """Milliseconds that must be left to take a chunk."""
 
 UNSETTLED_TRUST = 15 * 60 * MICROSECONDS
-"""How long a change waits for a local write to be captured before it takes the row's stamp as it is."""
+"""How long a change waits for a local write to be captured before it takes the row's stamp as it is, and how long for
+a parent row or a column before it is parked."""
 
 SHORT_PAUSES = (0.05, 0.1, 0.2)
-"""Seconds between tries, within one call, to merge into a row that is not settled."""
+"""Seconds between tries, within one call, to merge what may be possible in a moment."""
+
+SOON = (NotSettled, ParentMissing)
+"""What may be over in a moment: a local write is captured, or the parent is merged beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +66,32 @@ class _Task:
 
 @dataclass(frozen=True)
 class Apply:
-    """The apply service of one replica. clock: microseconds. unique: a fresh text each call. sleep: seconds."""
+    """The apply service of one replica. clock: microseconds. unique: a fresh text each call. sleep: seconds.
+
+    replica_of: the rows of a table; raises UnknownTable. decide: `merge`, or `merge_stamped` for a database that stamps
+    every write itself. clashes: none where no column but the key is unique. chunk: changes merged side by side.
+    """
 
     dataset: Dataset
     table: str
     region: str
-    replica: Replica
+    replica_of: Callable[[str], Replica]
     parking: Parking
     waiting: Waiting
     clock: Callable[[], int]
     unique: Callable[[], str]
     sleep: Callable[[float], None]
+    decide: Callable[..., Decision[Merged]] = merge
+    clashes: Clashes | None = None
+    chunk: int = CHUNK
 
     def run(self, messages: Sequence[Received], remaining: Callable[[], int]) -> ApplyReport:
         """Work off a batch. remaining: milliseconds until the function's deadline."""
         report = ApplyReport(messages=len(messages))
         troubles: dict[int, DistributaryError] = {}
         tasks = self._open(messages, troubles, report)
-        for start in range(0, len(tasks), CHUNK):
-            chunk = tasks[start : start + CHUNK]
+        for start in range(0, len(tasks), self.chunk):
+            chunk = tasks[start : start + self.chunk]
             if remaining() < RESERVE:
                 self._blame(chunk, OutOfTime(f"{remaining()} ms left"), troubles)
             else:
@@ -103,17 +120,37 @@ class Apply:
     ) -> None:
         pending = [task for task in chunk if self._may_enter(task, troubles, report)]
         for pause in (*SHORT_PAUSES, None):
-            unsettled: list[_Task] = []
+            soon: list[_Task] = []
             for wave in _waves(pending):
-                for task, result in zip(wave, self._merge(wave, messages), strict=True):
-                    if isinstance(result, NotSettled) and pause is not None:
-                        unsettled.append(task)
+                for task, merged in zip(wave, self._merge(wave, messages), strict=True):
+                    result = self._settle_clash(task, merged) if isinstance(merged, UniqueClash) else merged
+                    if isinstance(result, SOON) and pause is not None:
+                        soon.append(task)
                     else:
-                        self._conclude(task, result, troubles, report)
-            if not unsettled or pause is None:
+                        self._conclude(task, self._patience(task, result, messages), troubles, report)
+            if not soon or pause is None:
                 break
             self.sleep(pause)
-            pending = unsettled
+            pending = soon
+
+    def _settle_clash(self, task: _Task, clash: UniqueClash) -> Merged | DistributaryError:
+        """What becomes of a change in whose way another row stands; NotSettled: none does any more."""
+        if self.clashes is None:
+            return clash
+        try:
+            won = self.clashes.settle(task.change, clash)
+        except DistributaryError as error:
+            return error
+        return NotSettled("the rows in its way are gone now") if won else Merged(Effect.KEPT, conflict=True)
+
+    def _patience(
+        self, task: _Task, result: Merged | DistributaryError, messages: Sequence[Received]
+    ) -> Merged | DistributaryError:
+        """A parent or a column that has not come for too long is not waited for any more."""
+        waited = self.clock() - messages[task.message].first_received_at
+        if isinstance(result, ParentMissing | SchemaDiffers) and waited > UNSETTLED_TRUST:
+            return RejectedByDatabase(f"{type(result).__name__}: {result}")
+        return result
 
     def _may_enter(self, task: _Task, troubles: dict[int, DistributaryError], report: ApplyReport) -> bool:
         now, change = self.clock(), task.change
@@ -129,12 +166,27 @@ class Apply:
 
     def _merge(self, wave: Sequence[_Task], messages: Sequence[Received]) -> list[Merged | DistributaryError]:
         now, drift = self.clock(), self.dataset.max_clock_drift
-        decisions = []
-        for task in wave:
-            place = Place(self.dataset.name, self.table, self.region, now, drift, self.unique())
-            impatient = now - messages[task.message].first_received_at > UNSETTLED_TRUST
-            decisions.append((task.change.key, merge(task.change, place, take_unsettled=impatient)))
-        return run(self.replica, decisions)
+        results: list[Merged | DistributaryError] = [RetryLater("not reached")] * len(wave)
+        tables: dict[str, list[int]] = {}
+        for at, task in enumerate(wave):
+            tables.setdefault(task.change.table, []).append(at)
+        for table, places in tables.items():
+            decisions = []
+            for task in (wave[at] for at in places):
+                place = Place(self.dataset.name, self.table, self.region, now, drift, self.unique())
+                impatient = now - messages[task.message].first_received_at > UNSETTLED_TRUST
+                decisions.append((task.change.key, self.decide(task.change, place, take_unsettled=impatient)))
+            for at, result in zip(places, self._run(table, decisions), strict=True):
+                results[at] = result
+        return results
+
+    def _run(
+        self, table: str, decisions: Sequence[tuple[Image, Decision[Merged]]]
+    ) -> Sequence[Merged | DistributaryError]:
+        try:
+            return run(self.replica_of(table), decisions)
+        except DistributaryError as error:
+            return [error] * len(decisions)
 
     def _conclude(
         self,
@@ -196,10 +248,11 @@ class Apply:
 def _waves(tasks: Sequence[_Task]) -> list[list[_Task]]:
     """Tasks of different rows side by side, those of one row in their order."""
     waves: list[list[_Task]] = []
-    seen: Counter[str] = Counter()
+    seen: Counter[tuple[str, str]] = Counter()
     for task in tasks:
-        turn = seen[task.change.row]
-        seen[task.change.row] += 1
+        row = (task.change.table, task.change.row)
+        turn = seen[row]
+        seen[row] += 1
         if turn == len(waves):
             waves.append([])
         waves[turn].append(task)

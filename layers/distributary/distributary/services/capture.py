@@ -17,11 +17,11 @@ from distributary.domain.dataset import Dataset, TtlDeletes
 from distributary.domain.delivery import Arrival, Failure
 from distributary.domain.errors import DistributaryError, Misconfigured, OutOfTime, RetryLater, Unacceptable
 from distributary.domain.facts import CaptureReport
-from distributary.domain.message import pack
 from distributary.domain.parcel import Parcel, parcel
 from distributary.domain.place import Place
 from distributary.domain.settlement import Settled, settle
 from distributary.ports import Inboxes, Outbox, Parking, Replica
+from distributary.services.handover import HandOver
 from distributary.services.rounds import run
 
 CHUNK = 400
@@ -113,23 +113,9 @@ class Capture:
         return results
 
     def _ship(self, changes: Sequence[Change], report: CaptureReport) -> None:
-        if not changes:
-            return
-        messages = list(pack(self.dataset, self.region, changes))
-        peers = self.dataset.peers(self.region)
-        for peer, trouble in zip(peers, self.spread(lambda each: self._deliver(each, messages), peers), strict=True):
-            report.shipped[peer] += len(changes)
-            if trouble is not None:
-                report.held[peer] = trouble
-
-    def _deliver(self, peer: str, messages: Sequence[str]) -> DistributaryError | None:
-        """Into the peer's inbox, or where that fails into the outbox; raises only if that fails too."""
-        try:
-            self.inboxes.send(peer, messages)
-        except (RetryLater, Misconfigured) as error:
-            self.outbox.hold(peer, messages)
-            return error
-        return None
+        told = HandOver(self.dataset, self.region, self.inboxes, self.outbox, self.spread).ship(changes)
+        report.shipped.update(told.shipped)
+        report.held.update(told.held)
 
     def _park(self, parcels: list[Parcel], report: CaptureReport) -> None:
         if parcels:

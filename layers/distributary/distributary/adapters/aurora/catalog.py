@@ -1,0 +1,138 @@
+"""What the database's catalogue says of the tables that are replicated, and the one text form of their keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from distributary.adapters.aurora.names import TableName, quoted
+from distributary.adapters.aurora.session import Session
+from distributary.domain.errors import UnknownTable
+from distributary.domain.image import OWN_ATTRIBUTES
+
+SCHEMA = "distributary"
+"""Where everything of ours stands, but for the columns and triggers of the tables themselves."""
+
+TOMBSTONES = TableName(SCHEMA, "tombstones")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnInfo:
+    """A column. type: as PostgreSQL formats it, without its modifier: a cast to it neither cuts nor rounds."""
+
+    name: str
+    type: str
+    generated: bool
+    not_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. columns: the application's, in their order. key: the primary key's columns, sorted by name.
+
+    unique: the columns of every other unique constraint or plain unique index, by name. parents: the tables that
+    foreign keys name. stamped: whether it has the stamp's column.
+    """
+
+    name: TableName
+    columns: tuple[ColumnInfo, ...]
+    key: tuple[str, ...]
+    unique: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    parents: frozenset[TableName] = field(default_factory=frozenset)
+    stamped: bool = False
+
+    def column(self, name: str) -> ColumnInfo | None:
+        """The column of that name."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+_TABLES = f"""
+    SELECT n.nspname::text, c.relname::text, pg_catalog.jsonb_build_object(
+      'columns', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(a.attname::text,
+            pg_catalog.format_type(a.atttypid, -1), a.attgenerated <> '', a.attnotnull) ORDER BY a.attnum)
+          FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+      'indexes', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(i.relname::text, x.indisprimary,
+            (SELECT pg_catalog.jsonb_agg(a.attname::text ORDER BY a.attname::text COLLATE "C")
+             FROM pg_catalog.pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum = ANY (x.indkey[0:x.indnkeyatts - 1]))))
+          FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+          WHERE x.indrelid = c.oid AND x.indisunique AND x.indexprs IS NULL AND x.indpred IS NULL),
+      'parents', (SELECT pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_array(pn.nspname::text, p.relname::text))
+          FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class p ON p.oid = f.confrelid
+          JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+          WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.confrelid <> c.oid))::text
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p'
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', '{SCHEMA}') AND n.nspname NOT LIKE 'pg\\_%'
+      AND EXISTS (SELECT FROM pg_catalog.jsonb_array_elements($1::jsonb) wanted
+                  WHERE wanted ->> 0 = n.nspname AND wanted ->> 1 IN ('*', c.relname))
+    ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
+"""
+
+
+def tables(session: Session, patterns: Sequence[str]) -> list[Table]:
+    """The tables that patterns such as "public.*" or "public.orders" name, by schema and name."""
+    wanted = json.dumps([pattern.rsplit(".", 1) for pattern in patterns])
+    return [_table(TableName(schema, name), json.loads(text)) for schema, name, text in session.run(_TABLES, wanted)]
+
+
+def _table(name: TableName, told: dict[str, list[list[object]] | None]) -> Table:
+    columns = [ColumnInfo(str(n), str(t), bool(g), bool(r)) for n, t, g, r in told["columns"] or ()]
+    indexes = [(str(n), bool(primary), tuple(map(str, parts or ()))) for n, primary, parts in told["indexes"] or ()]  # type: ignore[call-overload]
+    return Table(
+        name=name,
+        columns=tuple(column for column in columns if column.name not in OWN_ATTRIBUTES),
+        key=next((parts for _, primary, parts in indexes if primary), ()),
+        unique=tuple(sorted((name, parts) for name, primary, parts in indexes if not primary and parts)),
+        parents=frozenset(TableName(str(schema), str(parent)) for schema, parent in told["parents"] or ()),
+        stamped=any(column.name == "replication_stamp" for column in columns),
+    )
+
+
+class KnownTables:
+    """The tables of a dataset as they were when last looked up. patterns: as in replication.toml."""
+
+    def __init__(self, session: Session, patterns: Sequence[str]) -> None:
+        self._session, self._patterns = session, patterns
+        self._known: dict[TableName, Table] = {}
+
+    def __call__(self, name: TableName, refresh: bool) -> Table:
+        """The table; raises UnknownTable where it is not replicated here, or not yet. refresh: look it up anew."""
+        table = self._known.get(name)
+        if table is None or refresh:
+            self._known = {
+                each.name: each for each in tables(self._session, self._patterns) if each.stamped and each.key
+            }
+            table = self._known.get(name)
+        if table is None:
+            raise UnknownTable(f"{name.text()} is not there, or not prepared for replication")
+        return table
+
+
+def key_text_sql(table: Table, alias: str) -> str:
+    """An expression for the text of a row's key: a JSON array of the key's columns as text, sorted by their names.
+
+    Numbers that are equal have one text. alias: of the row, such as NEW, put before each column.
+    """
+    return f"pg_catalog.json_build_array({', '.join(_key_part(table, alias, name) for name in table.key)})::text"
+
+
+def _key_part(table: Table, alias: str, name: str) -> str:
+    column = table.column(name)
+    part = f"{alias}.{quoted(name)}"
+    if column is not None and column.type.startswith("numeric"):
+        return f"pg_catalog.trim_scale({part})::text"
+    return f"{part}::text"
+
+
+def parents_first(some: Sequence[Table]) -> list[Table]:
+    """The tables in an order in which foreign keys find their rows, as far as there is one."""
+    ordered: list[Table] = []
+    left = sorted(some, key=lambda table: table.name)
+    while left:
+        names = {table.name for table in left}
+        free = [table for table in left if not table.parents & names] or left
+        ordered += free
+        left = [table for table in left if table not in free]
+    return ordered

@@ -1,0 +1,34 @@
+"""Opens direct connections: by a DSN where an emulator runs, with an IAM token and verified TLS on AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from distributary.domain.dataset import Database
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+
+CONNECT_SECONDS = 5
+
+
+Connect = Callable[[], psycopg.Connection[Any]]
+
+
+def connector(database: Database, client: Callable[[], RDSClient], region: str) -> Connect:
+    """A function that opens a connection. client: signs tokens, which hold for 15 minutes: a new one for each."""
+
+    def connect() -> psycopg.Connection[Any]:
+        if database.dsn:
+            return psycopg.connect(database.dsn, connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
+        token = client().generate_db_auth_token(database.host, database.port, database.user, region)
+        return psycopg.connect(
+            host=database.host, port=database.port, dbname=database.name, user=database.user, password=token,
+            sslmode="verify-full", sslrootcert=database.authorities or "system", connect_timeout=CONNECT_SECONDS,
+            client_encoding="UTF8", application_name="distributary",
+        )  # fmt: skip
+
+    return connect

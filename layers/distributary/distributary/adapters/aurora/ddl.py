@@ -1,0 +1,238 @@
+"""The SQL that prepares a database for replication: our schema, and for each table its column and triggers.
+
+Every write of an application is stamped inside its own transaction by a trigger that fires last. Its version is the
+clock's reading or one more than the version it replaces (see `domain.version`); the applier switches the trigger off
+for its own statement with the setting `distributary.applying`, which no right is needed for. What such a statement sets
+off by itself, a cascade or a trigger of the application's, is stamped as a local write of this region.
+"""
+
+from __future__ import annotations
+
+from distributary.adapters.aurora.catalog import SCHEMA, Table, key_text_sql
+from distributary.adapters.aurora.names import literal, quoted
+from distributary.adapters.aurora.session import SETTINGS
+from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, fingerprint
+from distributary.domain.version import MICROSECONDS, SEQUENCE_DIGITS, TIMESTAMP_DIGITS
+
+VERSION = "1"
+"""Of the functions below; `distributary.replica` keeps which one is installed."""
+
+_CLOCK = f"(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * {MICROSECONDS})::bigint"
+_SEQUENCE = "0" * SEQUENCE_DIGITS
+_ENTRY = r"[a-z0-9-]+=[0-9a-f.]+"
+_STAMP = (
+    rf"^\d{{{TIMESTAMP_DIGITS}}}\.[0-9a-f]{{{SEQUENCE_DIGITS}}}\.[a-z0-9-]+ [arx] [\w-]+ [\w-]+ {_ENTRY}(,{_ENTRY})*$"
+)
+_APPLYING = (
+    "pg_catalog.current_setting('distributary.applying', true) IS NOT DISTINCT FROM 'on'"
+    " AND pg_catalog.pg_trigger_depth() = 1"
+)
+_STABLE_KEYS = ("smallint", "integer", "bigint", "uuid", "text", "character", "numeric", "boolean", "name")
+"""Beginnings of types whose text depends on no setting."""
+_KEY_SETTINGS = ("DateStyle", "IntervalStyle", "TimeZone", "extra_float_digits", "bytea_output")
+
+STATE_TABLES = f"""
+CREATE SCHEMA IF NOT EXISTS {SCHEMA};
+CREATE TABLE IF NOT EXISTS {SCHEMA}.replica (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    dataset text NOT NULL, region text NOT NULL, slot text NOT NULL, version text NOT NULL,
+    max_clock_drift bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS {SCHEMA}.tombstones (
+    relation text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, stamp text COLLATE "C" NOT NULL,
+    deleted_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), PRIMARY KEY (relation, key));
+CREATE INDEX IF NOT EXISTS tombstones_by_age ON {SCHEMA}.tombstones (deleted_at);
+CREATE TABLE IF NOT EXISTS {SCHEMA}.relations (
+    relation text COLLATE "C" PRIMARY KEY, columns jsonb NOT NULL, triggers text NOT NULL);
+CREATE TABLE IF NOT EXISTS {SCHEMA}.checkpoint (
+    slot text PRIMARY KEY, lsn pg_lsn NOT NULL, at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp());
+"""
+"""Statements, separated by semicolons at the ends of lines; there are none inside of them."""
+
+
+def shared_functions(region: str, max_clock_drift: int) -> list[str]:
+    """The functions that all tables use. max_clock_drift: microseconds; an older stamp beyond it is not believed."""
+    return [_stamp_over(region, max_clock_drift), _stamp_update(region, max_clock_drift)]
+
+
+def _stamp_over(region: str, max_clock_drift: int) -> str:
+    """The stamp of a write on top of up to two stamps: above both, with all that either has seen."""
+    return _function("stamp_over(one text, other text)", "text", "SET search_path = pg_catalog", rf"""
+DECLARE
+    clock bigint := {_CLOCK};
+    moment bigint;
+    entries text;
+BEGIN
+    IF one !~ '{_STAMP}' OR left(one, {TIMESTAMP_DIGITS})::bigint > clock + {max_clock_drift} THEN
+        one := NULL;
+    END IF;
+    IF other !~ '{_STAMP}' OR left(other, {TIMESTAMP_DIGITS})::bigint > clock + {max_clock_drift} THEN
+        other := NULL;
+    END IF;
+    moment := greatest(clock, left(one, {TIMESTAMP_DIGITS})::bigint + 1, left(other, {TIMESTAMP_DIGITS})::bigint + 1);
+    SELECT string_agg(home || '=' || instant, ',' ORDER BY home COLLATE "C") INTO entries FROM (
+        SELECT DISTINCT ON (home) home, instant FROM (
+            SELECT split_part(entry, '=', 1) AS home, split_part(entry, '=', 2) AS instant
+            FROM string_to_table(concat_ws(',', split_part(one, ' ', 5), split_part(other, ' ', 5)), ',') AS entry
+            WHERE entry <> '' AND split_part(entry, '=', 1) <> '{region}'
+            UNION ALL SELECT '{region}', to_hex(moment) || '.0') seen
+        ORDER BY home, lpad(split_part(instant, '.', 1), 16, '0') COLLATE "C" DESC,
+                 lpad(split_part(instant, '.', 2), {SEQUENCE_DIGITS}, '0') COLLATE "C" DESC) newest;
+    RETURN lpad(moment::text, {TIMESTAMP_DIGITS}, '0') || '.{_SEQUENCE}.{region} a - - ' || entries;
+END""")  # fmt: skip
+
+
+def _stamp_update(region: str, max_clock_drift: int) -> str:
+    """The trigger of updates, the one that matters for speed: it looks at no table and, as a rule, calls nothing."""
+    return _function("stamp_update()", "trigger", "", rf"""
+DECLARE
+    seen text COLLATE "C" := OLD.{STAMP_ATTRIBUTE};
+    clock bigint := {_CLOCK};
+    own integer;
+    rest text;
+BEGIN
+    IF {_APPLYING} THEN RETURN NEW; END IF;
+    own := pg_catalog.strpos(seen, ' {region}=');
+    IF own = 0 THEN own := pg_catalog.strpos(seen, ',{region}='); END IF;
+    IF seen IS NULL OR own = 0 OR seen > (clock + {max_clock_drift})::text OR seen !~ '{_STAMP}' THEN
+        NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(seen, NULL);
+        RETURN NEW;
+    END IF;
+    clock := greatest(clock, pg_catalog.left(seen, {TIMESTAMP_DIGITS})::bigint + 1);
+    rest := pg_catalog.substr(seen, own + 1);
+    NEW.{STAMP_ATTRIBUTE} := clock::text || '.{_SEQUENCE}.{region} a - - '
+        || pg_catalog.split_part(pg_catalog.left(seen, own), ' ', 5) || '{region}=' || pg_catalog.to_hex(clock) || '.0'
+        || CASE WHEN pg_catalog.strpos(rest, ',') = 0 THEN ''
+                ELSE pg_catalog.substr(rest, pg_catalog.strpos(rest, ',')) END;
+    RETURN NEW;
+END""")  # fmt: skip
+
+
+def table_functions(table: Table) -> list[str]:
+    """The functions that know one table's key: of inserts and new keys, and of deletions.
+
+    Both fire before the write and after every other trigger, since only there the depth tells a cascade that our own
+    statement set off: foreign keys put off what fires after a write to the end of the outermost statement.
+    """
+    return [_insert_function(table), _bury_function(table)]
+
+
+def _insert_function(table: Table) -> str:
+    relation = literal(table.name.text())
+    return _function(f"{_local(table, 'insert')}()", "trigger", f"SECURITY DEFINER {_settings(table)}", f"""
+DECLARE
+    beneath text;
+    replaced text;
+BEGIN
+    IF {_APPLYING} THEN RETURN NEW; END IF;
+    IF TG_OP = 'UPDATE' THEN
+        replaced := OLD.{STAMP_ATTRIBUTE};
+        {_bury(table)}
+    END IF;
+    SELECT stamp INTO beneath FROM {SCHEMA}.tombstones
+        WHERE relation = {relation} AND key = {key_text_sql(table, "NEW")};
+    NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(replaced, beneath);
+    RETURN NEW;
+END""")  # fmt: skip
+
+
+def _bury_function(table: Table) -> str:
+    return _function(f"{_local(table, 'bury')}()", "trigger", f"SECURITY DEFINER {_settings(table)}", f"""
+BEGIN
+    IF NOT ({_APPLYING}) THEN
+        {_bury(table)}
+    END IF;
+    RETURN OLD;
+END""")  # fmt: skip
+
+
+def _bury(table: Table) -> str:
+    return f"""INSERT INTO {SCHEMA}.tombstones AS known (relation, key, stamp)
+            VALUES ({literal(table.name.text())}, {key_text_sql(table, "OLD")},
+                    {SCHEMA}.stamp_over(OLD.{STAMP_ATTRIBUTE}, NULL))
+            ON CONFLICT (relation, key) DO UPDATE SET deleted_at = clock_timestamp(),
+                stamp = {SCHEMA}.stamp_over(OLD.{STAMP_ATTRIBUTE}, known.stamp);"""
+
+
+def _settings(table: Table) -> str:
+    """What the function pins: where names are looked up, and what the text of the key depends on, if on anything."""
+    names = ["search_path"] if all(_stable(table, name) for name in table.key) else [*_KEY_SETTINGS, "search_path"]
+    return " ".join(
+        f"SET {name} = {SETTINGS[name] if name == 'DateStyle' else literal(SETTINGS[name])}" for name in names
+    )
+
+
+def table_statements(table: Table, publication: str, *, published: bool) -> list[str]:
+    """What makes a table replicated, in one transaction; writers wait for it."""
+    name, insert, bury = table.name.text(), function(table, "insert"), function(table, "bury")
+    same = " AND ".join(f"OLD.{quoted(part)} IS NOT DISTINCT FROM NEW.{quoted(part)}" for part in table.key)
+    triggers = {
+        "insert": f"BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION {insert}()",
+        "update": f"BEFORE UPDATE ON {name} FOR EACH ROW WHEN ({same}) EXECUTE FUNCTION {SCHEMA}.stamp_update()",
+        "rekey": f"BEFORE UPDATE ON {name} FOR EACH ROW WHEN (NOT ({same})) EXECUTE FUNCTION {insert}()",
+        "bury": f"BEFORE DELETE ON {name} FOR EACH ROW EXECUTE FUNCTION {bury}()",
+    }
+    statements = [
+        f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE",
+        f'ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {STAMP_ATTRIBUTE} text COLLATE "C"',
+        *table_functions(table),
+        *(f"CREATE OR REPLACE TRIGGER {trigger(kind)} {rest}" for kind, rest in triggers.items()),
+    ]
+    if not published:
+        statements.append(f"ALTER PUBLICATION {quoted(publication)} ADD TABLE {name}")
+    columns = (
+        "(SELECT pg_catalog.jsonb_object_agg(a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)) "
+        f"FROM pg_catalog.pg_attribute a "
+        f"WHERE a.attrelid = {literal(name)}::regclass AND a.attnum > 0 AND NOT a.attisdropped)"
+    )
+    statements.append(
+        f"INSERT INTO {SCHEMA}.relations (relation, columns, triggers) "
+        f"VALUES ({literal(name)}, {columns}, {literal(digest(table))}) "
+        "ON CONFLICT (relation) DO UPDATE SET columns = excluded.columns, triggers = excluded.triggers"
+    )
+    return statements
+
+
+def digest(table: Table) -> str:
+    """What is to be compared to know whether a table's triggers are as this release would make them."""
+    return fingerprint("\n".join([VERSION, *table_functions(table), *table.key]))
+
+
+def table_removal(table: Table, *, keep_columns: bool) -> list[str]:
+    """What undoes `table_statements`, but for the publication."""
+    name = table.name.text()
+    statements = [f"DROP TRIGGER IF EXISTS {trigger(kind)} ON {name}" for kind in KINDS]
+    statements += [f"DROP FUNCTION IF EXISTS {function(table, kind)}()" for kind in ("insert", "bury")]
+    if not keep_columns:
+        statements += [f"ALTER TABLE {name} DROP COLUMN IF EXISTS {own}" for own in (STAMP_ATTRIBUTE, STATE_ATTRIBUTE)]
+    return statements
+
+
+KINDS = ("insert", "update", "rekey", "bury")
+
+
+def trigger(kind: str) -> str:
+    """The name of a trigger: triggers fire in the order of their names, and few begin with a tilde."""
+    return quoted(f"~distributary_{kind}")
+
+
+def function(table: Table, kind: str) -> str:
+    """The name of a table's function, which is short enough whatever the table is called."""
+    return f"{SCHEMA}.{_local(table, kind)}"
+
+
+def _local(table: Table, kind: str) -> str:
+    return quoted(f"{kind} {fingerprint(table.name.text())}")
+
+
+def _function(signature: str, returns: str, options: str, body: str) -> str:
+    """A function of our schema. The tag that ends its body is one that no name in it holds."""
+    tag = "$body$"
+    while tag in body:
+        tag = f"${tag[1:-1]}_$"
+    head = f"CREATE OR REPLACE FUNCTION {SCHEMA}.{signature} RETURNS {returns} LANGUAGE plpgsql {options}".rstrip()
+    return f"{head} AS {tag}{body}\n{tag}"
+
+
+def _stable(table: Table, name: str) -> bool:
+    column = table.column(name)
+    return column is not None and column.type.startswith(_STABLE_KEYS) and not column.type.endswith("]")

@@ -1,0 +1,218 @@
+"""Prepares a database for replication, takes in tables that came later, and undoes it; each as a plan to be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from distributary.adapters.aurora import ddl
+from distributary.adapters.aurora.catalog import SCHEMA, TOMBSTONES, Table, tables
+from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
+from distributary.adapters.aurora.session import Session
+from distributary.domain.dataset import Dataset
+from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Statements that are one transaction (none: each stands alone), and what they are for."""
+
+    purpose: str
+    statements: tuple[str, ...]
+
+
+def slot_of(dataset: str) -> str:
+    """The name of a dataset's slot and publication."""
+    return f"distributary_{dataset.replace('-', '_')}"
+
+
+def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = False) -> list[Part]:
+    """What is missing, in order; nothing where all is there.
+
+    new_slot: a slot that was there and is gone is made anew; what was written in between is missing elsewhere.
+
+    Raises:
+        NotInstalled: a right is missing, the server does not decode its log, or a table cannot be replicated; the
+            message names all of them, with the remedy.
+        SlotLost: the slot was there once.
+        InvalidSettings: the database is prepared for another dataset or region.
+    """
+    _probe(session)
+    prepared = _exists(session, f"{SCHEMA}.replica")
+    if prepared:
+        _check_identity(session, dataset, region)
+    wanted = tables(session, dataset.tables)
+    _check_tables(wanted)
+    publication = slot_of(dataset.name)
+    parts = [] if prepared and _up_to_date(session, dataset) else [_foundation(dataset, region)]
+    published = _published(session, publication)
+    if published is None:
+        options = "publish = 'insert, update, truncate', publish_via_partition_root = true"
+        made = f"CREATE PUBLICATION {quoted(publication)} FOR TABLE {TOMBSTONES.text()} WITH ({options})"
+        parts.append(Part("a publication, of our tombstones so far", (made,)))
+    parts += _slot(session, publication, prepared=prepared, new_slot=new_slot)
+    known = _known(session) if prepared else {}
+    for table in wanted:
+        if (
+            known.get(table.name.text()) != ddl.digest(table)
+            or table.name.text() not in (published or ())
+            or not table.stamped
+        ):
+            statements = ddl.table_statements(table, publication, published=table.name.text() in (published or ()))
+            parts.append(Part(f"table {table.name.text()}", tuple(statements)))
+    return parts
+
+
+def removal(session: Session, dataset: Dataset, *, keep_columns: bool = False) -> list[Part]:
+    """What undoes `plan`: the slot, the publication, the triggers and columns of every table, our schema."""
+    name = slot_of(dataset.name)
+    parts: list[Part] = []
+    if _slots(session, name):
+        parts.append(Part("the slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})",)))
+    if _published(session, name) is not None:
+        parts.append(Part("the publication", (f"DROP PUBLICATION {quoted(name)}",)))
+    if _exists(session, f"{SCHEMA}.relations"):
+        known = _known(session)
+        every = sorted({table_name(text).schema for text in known})
+        taken = [each for each in tables(session, [f"{schema}.*" for schema in every]) if each.name.text() in known]
+        undone = [(table.name.text(), ddl.table_removal(table, keep_columns=keep_columns)) for table in taken]
+        parts += [Part(f"table {text}", tuple(statements)) for text, statements in undone]
+    if _exists(session, f"{SCHEMA}.replica"):
+        parts.append(Part("our schema", (f"DROP SCHEMA {SCHEMA} CASCADE",)))
+    return parts
+
+
+def carry_out(session: Session, parts: Iterable[Part]) -> None:
+    """Run a plan. A slot cannot be made in a transaction that writes, so its part stands alone."""
+    for part in parts:
+        if len(part.statements) == 1:
+            session.run(part.statements[0])
+            continue
+        with session.transaction():
+            for statement in part.statements:
+                session.run(statement)
+
+
+def _foundation(dataset: Dataset, region: str) -> Part:
+    identity = ", ".join(map(literal, (dataset.name, region, slot_of(dataset.name), ddl.VERSION)))
+    drift = dataset.max_clock_drift
+    known = (
+        f"INSERT INTO {SCHEMA}.replica (dataset, region, slot, version, max_clock_drift) VALUES ({identity}, {drift}) "
+        "ON CONFLICT (only_one) DO UPDATE SET version = excluded.version, max_clock_drift = excluded.max_clock_drift"
+    )
+    return Part(
+        "our schema, with tombstones, checkpoint and the stamping functions",
+        (
+            *(each.strip() for each in ddl.STATE_TABLES.split(";\n") if each.strip()),
+            f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC",
+            *ddl.shared_functions(region, drift),
+            known,
+        ),
+    )
+
+
+def _slot(session: Session, name: str, *, prepared: bool, new_slot: bool) -> list[Part]:
+    made = f"SELECT pg_catalog.pg_create_logical_replication_slot({literal(name)}, 'pgoutput')"
+    present = _slots(session, name)
+    known = prepared and bool(session.run(f"SELECT 1 FROM {SCHEMA}.checkpoint WHERE slot = $1", name))
+    if present and not (new_slot and present[0][0] == "lost"):
+        return []
+    if known and not new_slot:
+        raise SlotLost(
+            f"slot {name} was there once and is gone or invalid; what was written since is in no other region"
+        )
+    parts = (
+        [Part("the lost slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})",))] if present else []
+    )
+    if known:
+        parts.append(
+            Part("the checkpoint of the lost slot", (f"DELETE FROM {SCHEMA}.checkpoint WHERE slot = {literal(name)}",))
+        )
+    return [*parts, Part("the slot that keeps what is written from now on", (made,))]
+
+
+def _slots(session: Session, name: str) -> list[tuple[str]]:
+    found = session.run(
+        "SELECT coalesce(wal_status, 'reserved') FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", name
+    )
+    return [(str(status),) for (status,) in found]
+
+
+def _published(session: Session, publication: str) -> frozenset[str] | None:
+    if not session.run("SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = $1", publication):
+        return None
+    found = session.run(
+        "SELECT pg_catalog.jsonb_build_array(schemaname::text, tablename::text)::text"
+        " FROM pg_catalog.pg_publication_tables WHERE pubname = $1",
+        publication,
+    )
+    return frozenset(_text(each) for (each,) in found)
+
+
+def _text(pair: str) -> str:
+    return TableName(*json.loads(pair)).text()
+
+
+def _known(session: Session) -> dict[str, str]:
+    return {
+        str(name): str(triggers) for name, triggers in session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")
+    }
+
+
+def _exists(session: Session, name: str) -> bool:
+    return session.run("SELECT pg_catalog.to_regclass($1) IS NOT NULL", name) == [(True,)]
+
+
+def _up_to_date(session: Session, dataset: Dataset) -> bool:
+    found = session.run(f"SELECT version, max_clock_drift FROM {SCHEMA}.replica")
+    return found == [(ddl.VERSION, dataset.max_clock_drift)]
+
+
+def _check_identity(session: Session, dataset: Dataset, region: str) -> None:
+    for known_dataset, known_region in session.run(f"SELECT dataset, region FROM {SCHEMA}.replica"):
+        if (known_dataset, known_region) != (dataset.name, region):
+            raise InvalidSettings(
+                f"the database is prepared for {known_dataset} in {known_region}; uninstall that first"
+            )
+
+
+def _check_tables(wanted: Sequence[Table]) -> None:
+    unfit = [table.name.text() for table in wanted if not table.key]
+    if unfit:
+        remedy = "add one (ALTER TABLE … ADD PRIMARY KEY …), or leave the table out of `tables` in replication.toml"
+        raise NotInstalled(f"without a primary key: {', '.join(unfit)}; {remedy}")
+    odd = [f"{table.name.text()}.{name}" for table in wanted for name in table.key if _is_generated(table, name)]
+    if odd:
+        raise NotInstalled(
+            f"a key that is generated cannot be replicated: {', '.join(odd)}; store the value in a plain column"
+        )
+
+
+def _is_generated(table: Table, name: str) -> bool:
+    column = table.column(name)
+    return column is not None and column.generated
+
+
+def _probe(session: Session) -> None:
+    """Raises NotInstalled with everything that is missing."""
+    ((level, may_replicate, may_create, name, role),) = session.run(
+        "SELECT pg_catalog.current_setting('wal_level'),"
+        " (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user)"
+        " OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication'"
+        "            AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER')),"
+        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),"
+        " pg_catalog.current_database()::text, current_user::text"
+    )
+    missing = []
+    if level != "logical":
+        missing.append(
+            f"wal_level is {level}: set rds.logical_replication = 1 in the cluster's parameters and restart the writer"
+        )
+    if not may_replicate:
+        missing.append(f"{role} may not use replication slots: GRANT rds_replication TO {quoted(str(role))}")
+    if not may_create:
+        grant = f"GRANT CREATE ON DATABASE {quoted(str(name))} TO {quoted(str(role))}"
+        missing.append(f"{role} may not create schemas and publications: {grant}")
+    if missing:
+        raise NotInstalled("; ".join(missing))

@@ -1,0 +1,94 @@
+"""The session over a direct connection (psycopg 3): connects when first used, and anew after the connection broke."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from distributary.adapters.aurora.session import SETTINGS, Parameter, Row
+from distributary.adapters.aurora.sqlstates import error_of
+from distributary.domain.errors import DistributaryError
+
+_SETTLE = "SELECT " + ", ".join(
+    f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in SETTINGS.items()
+)
+_TIMES = (
+    "SELECT pg_catalog.set_config('statement_timeout', $1, false), pg_catalog.set_config('lock_timeout', $2, false)"
+)
+
+
+class PsycopgSession:
+    """`session.StreamingSession` over one connection.
+
+    connect: opens a connection. statement_timeout, lock_timeout: milliseconds; both below the function's deadline.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], psycopg.Connection[Any]],
+        *,
+        statement_timeout: int = 30_000,
+        lock_timeout: int = 5_000,
+    ) -> None:
+        self._connect = connect
+        self._times = (str(statement_timeout), str(lock_timeout))
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def run(self, sql: str, *parameters: Parameter) -> list[Row]:
+        """See `session.Session`."""
+        with self._translated():
+            cursor = psycopg.RawCursor(self._open())
+            cursor.execute(sql.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description is not None else []
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See `session.Session`; one within another is a savepoint."""
+        with self._translated(), self._open().transaction():
+            yield
+
+    def stream(self, sql: str, *parameters: Parameter, size: int) -> Iterator[list[Row]]:
+        """See `session.StreamingSession`: a cursor of the server's, in a transaction that ends with the reading."""
+        with self._translated():
+            connection = self._open()
+            with connection.transaction(), psycopg.RawServerCursor(connection, "distributary") as cursor:
+                cursor.execute(sql.encode(), parameters)
+                while rows := cursor.fetchmany(size):
+                    yield rows
+
+    def close(self) -> None:
+        """See `session.StreamingSession`."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            connection = self._connect()
+            connection.autocommit = True
+            connection.prepare_threshold = None  # a prepared statement would not see that a table was altered
+            psycopg.RawCursor(connection).execute(_SETTLE.encode())
+            psycopg.RawCursor(connection).execute(_TIMES.encode(), self._times)
+            self._connection = connection
+        return self._connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+
+def translated(error: psycopg.Error) -> DistributaryError:
+    """Our error for one of psycopg's."""
+    constraint = error.diag.constraint_name or ""
+    return error_of(error.sqlstate, _message(error), constraint=constraint)
+
+
+def _message(error: psycopg.Error) -> str:
+    """What the server said, without the details, which hold values of rows."""
+    return error.diag.message_primary or str(error).splitlines()[0] if str(error) else type(error).__name__

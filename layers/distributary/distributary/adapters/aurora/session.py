@@ -1,0 +1,50 @@
+"""The seam to PostgreSQL: what everything that speaks SQL here needs of a connection, direct or over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeAlias
+
+Parameter: TypeAlias = str | int | bool | None
+Row: TypeAlias = tuple[Any, ...]
+
+SETTINGS = {
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+    "xmloption": "content",
+    "search_path": "pg_catalog",
+}
+"""What the text forms of values depend on, the same in every region, and where names are looked up."""
+
+
+class Session(Protocol):
+    """A session of a database. Parameters are written $1, $2 … and are cast in the statement.
+
+    A statement outside of `transaction` is a transaction of its own. Every method raises our errors only: RetryLater
+    for a connection or server that is not ready, Unacceptable for what a statement says, Misconfigured.
+    """
+
+    def run(self, sql: str, *parameters: Parameter) -> list[Row]:
+        """Run one statement; its rows, if it gives any."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Within, all statements are one transaction with the `SETTINGS`; an error undoes it."""
+        ...
+
+    def close(self) -> None:
+        """End the session; the next call begins another."""
+        ...
+
+
+class StreamingSession(Session, Protocol):
+    """A session that can read an answer of any size in portions, and hold a lock between statements."""
+
+    def stream(self, sql: str, *parameters: Parameter, size: int) -> Iterator[list[Row]]:
+        """The rows of one statement, `size` at a time; the session is busy until the end, or `close`, of it."""
+        ...

@@ -1,0 +1,57 @@
+"""Hands changes over to every peer: into its inbox or, where that fails, into the outbox for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from distributary.domain.change import Change
+from distributary.domain.dataset import Dataset
+from distributary.domain.errors import DistributaryError, Misconfigured, RetryLater
+from distributary.domain.message import pack
+from distributary.ports import Inboxes, Outbox
+
+T = TypeVar("T")
+
+
+@dataclass
+class Shipped:
+    """What became of changes: for each peer, how many were shipped, and the error where they are held in the outbox."""
+
+    shipped: Counter[str] = field(default_factory=Counter)
+    held: dict[str, DistributaryError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """spread: maps a function over the peers, in parallel where the platform has threads."""
+
+    dataset: Dataset
+    region: str
+    inboxes: Inboxes
+    outbox: Outbox
+    spread: Callable[[Callable[[str], T], Sequence[str]], Iterable[T]] = map
+
+    def ship(self, changes: Sequence[Change]) -> Shipped:
+        """Durable for every peer on return; raises RetryLater or Misconfigured if for one even the outbox fails."""
+        told = Shipped()
+        if not changes:
+            return told
+        messages = list(pack(self.dataset, self.region, changes))
+        peers = self.dataset.peers(self.region)
+        troubles: Iterable[DistributaryError | None] = self.spread(lambda each: self._deliver(each, messages), peers)
+        for peer, trouble in zip(peers, troubles, strict=True):
+            told.shipped[peer] += len(changes)
+            if trouble is not None:
+                told.held[peer] = trouble
+        return told
+
+    def _deliver(self, peer: str, messages: Sequence[str]) -> DistributaryError | None:
+        try:
+            self.inboxes.send(peer, messages)
+        except (RetryLater, Misconfigured) as error:
+            self.outbox.hold(peer, messages)
+            return error
+        return None

@@ -1,0 +1,115 @@
+"""Builds what an Aurora dataset takes, once for each container: sessions, replicas of tables, the log, the services."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+from distributary import wiring
+from distributary.adapters.aurora.catalog import KnownTables
+from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
+from distributary.adapters.aurora.clashes import PostgresClashes
+from distributary.adapters.aurora.connections import connector
+from distributary.adapters.aurora.install import slot_of
+from distributary.adapters.aurora.names import table_name
+from distributary.adapters.aurora.psycopg_session import PsycopgSession
+from distributary.adapters.aurora.replica import PostgresReplica
+from distributary.adapters.aurora.session import Session
+from distributary.adapters.events import EventBridgeAnnouncements
+from distributary.adapters.queues import SqsOutbox, SqsParking, SqsWaiting
+from distributary.domain.dataset import Database
+from distributary.domain.stamped_merge import merge_stamped
+from distributary.ports import Replica
+from distributary.services.apply import Apply
+from distributary.services.capture_log import CaptureLog
+from distributary.services.handover import HandOver
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_rds import RDSClient
+
+READING = 200_000
+"""Milliseconds that the reading of a slot may take: a long log is read up to the end of a transaction."""
+
+WRITING = 25_000
+"""Milliseconds for any other statement, less than half of what apply has."""
+
+CHUNK = 2_000
+"""Changes that are merged side by side: a statement for many rows costs little more than for one."""
+
+
+@cache
+def capture_log() -> CaptureLog:
+    """The capture service of this replica. It takes two connections: one reads the log, one does all else."""
+    told = wiring.settings()
+    session = _session(WRITING)
+    known = KnownTables(session, told.dataset.tables)
+    identity = Identity(told.dataset.name, told.region, slot_of(told.dataset.name))
+    events: EventBridgeClient = wiring.client("events", told.region, wiring.QUEUE)
+    outbox = SqsOutbox(wiring.sqs(told.region), told.outbox_url)
+    return CaptureLog(
+        dataset=told.dataset,
+        region=told.region,
+        log=PostgresChangeLog(_session(READING), session, identity, known, wiring.clock),
+        replica_of=_Replicas(session, known),
+        handover=HandOver(told.dataset, told.region, wiring.breaking_inboxes(), outbox, wiring.side_by_side().map),
+        parking=SqsParking(wiring.sqs(told.region), told.parked_url),
+        announcements=EventBridgeAnnouncements(events, dataset=told.dataset.name, region=told.region),
+        clock=wiring.clock,
+        sleep=time.sleep,
+    )
+
+
+@cache
+def apply() -> Apply:
+    """The apply service of this replica. It takes one connection."""
+    told = wiring.settings()
+    session = _session(WRITING)
+    known = KnownTables(session, told.dataset.tables)
+    return Apply(
+        dataset=told.dataset,
+        table=told.dataset.name,
+        region=told.region,
+        replica_of=_Replicas(session, known),
+        parking=SqsParking(wiring.sqs(told.region), told.parked_url),
+        waiting=SqsWaiting(wiring.sqs(told.region), told.inbox_url),
+        clock=wiring.clock,
+        unique=wiring.unique,
+        sleep=time.sleep,
+        decide=merge_stamped,
+        clashes=PostgresClashes(session, known),
+        chunk=CHUNK,
+    )
+
+
+def operator_session(database: Database, region: str) -> Session:
+    """A session for an operator's command."""
+    return PsycopgSession(connector(database, lambda: _rds(region), region), statement_timeout=600_000)
+
+
+def _session(timeout: int) -> PsycopgSession:
+    told = wiring.settings()
+    connect = connector(told.database, lambda: _rds(told.region), told.region)
+    return PsycopgSession(connect, statement_timeout=timeout)
+
+
+class _Replicas:
+    """Makes the replica of each table once."""
+
+    def __init__(self, session: Session, known: KnownTables) -> None:
+        self._session, self._known = session, known
+        self._made: dict[str, Replica] = {}
+
+    def __call__(self, table: str) -> Replica:
+        if table not in self._made:
+            name = table_name(table)
+            self._known(name, False)
+            self._made[table] = PostgresReplica(self._session, name, self._known)
+        return self._made[table]
+
+
+@cache
+def _rds(region: str) -> RDSClient:
+    made: RDSClient = wiring.client("rds", region, wiring.QUEUE)
+    return made
