@@ -20,6 +20,9 @@ from local.world import World
 TOGETHER, APART, AGAIN = 10.0, 12.0, 8.0
 """Seconds of the three acts: all regions together, one cut off, and all together again."""
 
+RATE = 5.0
+"""Writes a second of each engine in each region: what the emulator, one process for all, keeps up with."""
+
 PATIENCE = 60.0
 """Seconds that the regions have to become equal once the writing has ended."""
 
@@ -48,9 +51,11 @@ def play(world: World, replication: Path, dataset: str, key: str, console: Conso
 
     replication: the file that the world was started with. dataset, key: of the DynamoDB table.
     """
-    engines = [Engine("DynamoDB", dataset, ItemWorkload(world, dataset, key), _watching(world, dataset, key))]
+    engines = [
+        Engine("DynamoDB", dataset, ItemWorkload(world, dataset, key, rate=RATE), _watching(world, dataset, key))
+    ]
     engines += [
-        Engine("Aurora", each, RowWorkload(world, each), Observer(world, each, RowProbes(world, each)))
+        Engine("Aurora", each, RowWorkload(world, each, rate=RATE), Observer(world, each, RowProbes(world, each)))
         for each in databases.with_table(world, DDL, replication)
     ]
     stage = Stage(world, tuple(engines), console)
@@ -93,9 +98,9 @@ def _act(stage: Stage, live: Live, title: str, seconds: float) -> None:
 
 def _table(stage: Stage, title: str) -> Table:
     table = Table(title=title)
-    table.add_column("engine")
+    table.add_column("engine", no_wrap=True)
     table.add_column("link", no_wrap=True)
-    for heading in ("writes at home", "changes applied", "lag", "conflicts"):
+    for heading in ("writes", "applied", "lag", "conflicts"):
         table.add_column(heading, justify="right")
     for engine in stage.engines:
         observer = engine.observer

@@ -19,6 +19,8 @@ Link = tuple[str, str]
 
 PROBE = "probe-"
 RECENT = 20
+OVERLAP = 20_000
+"""Milliseconds of the log that are read again, since the lines of a long call come late."""
 
 
 class Probes(Protocol):
@@ -123,13 +125,15 @@ class Observer:
         group = f"/aws/lambda/distributary-{self.dataset}-apply"
         seen: dict[str, set[str]] = defaultdict(set)
         began = int(time.time() * 1000) - 1000
+        since = dict.fromkeys(self.world.regions, began)
         while True:
             ending = self._stop.is_set()
             for region in self.world.regions:
                 logs = client(self.world, "logs", region)
-                pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=began)
+                pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since[region])
                 for event in (event for page in pages for event in page["events"]):
                     name = f"{event['timestamp']} {event['logStreamName']} {event['message']}"
+                    since[region] = max(since[region], event["timestamp"] - OVERLAP)
                     if name not in seen[region]:
                         seen[region].add(name)
                         self._count(region, event["message"])
