@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from distributary.adapters.aurora import statements
-from distributary.adapters.aurora.catalog import SCHEMA, Table
+from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, Table
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.pgoutput import Decoder
 from distributary.adapters.aurora.positions import format_lsn, parse_lsn
@@ -21,7 +21,7 @@ from distributary.adapters.aurora.session import Session, StreamingSession
 from distributary.adapters.aurora.statements import EXPECTED
 from distributary.adapters.aurora.transactions import Assembler
 from distributary.domain.alert import Alert, AlertKind
-from distributary.domain.errors import NotInstalled, SlotLost, Unavailable
+from distributary.domain.errors import NotInstalled, SchemaDiffers, SlotLost, Unavailable
 from distributary.domain.image import Image
 from distributary.domain.logged import Holding, Logged, Portion
 
@@ -42,11 +42,6 @@ _SLOT = f"""SELECT s.confirmed_flush_lsn::text, coalesce(s.wal_status, 'reserved
     FROM (SELECT) one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = $1"""
 _CHECKPOINT = f"""INSERT INTO {SCHEMA}.checkpoint (slot, lsn) VALUES ($1, $2::pg_lsn)
     ON CONFLICT (slot) DO UPDATE SET lsn = excluded.lsn, at = pg_catalog.clock_timestamp()"""
-_ALTERED = f"""SELECT r.relation, r.columns IS NOT DISTINCT FROM (
-        SELECT pg_catalog.jsonb_object_agg(a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
-        FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = pg_catalog.to_regclass(r.relation) AND a.attnum > 0 AND NOT a.attisdropped)
-    FROM {SCHEMA}.relations r ORDER BY 1"""
 _PURGE = f"""DELETE FROM {SCHEMA}.tombstones WHERE (relation, key) IN (SELECT relation, key FROM {SCHEMA}.tombstones
     WHERE deleted_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => {TOMBSTONE_DAYS})
     LIMIT {PURGED_AT_ONCE})"""
@@ -88,7 +83,7 @@ class PostgresChangeLog:
             return None
         retained = self._check_slot()
         self._session.run(_PURGE)
-        altered = [str(relation) for relation, same in self._session.run(_ALTERED) if not same]
+        altered = [str(relation) for relation, same in self._session.run(ALTERED) if not same]
         told = "other columns than when it was taken in"
         return Holding(tuple(Alert(AlertKind.SCHEMA_CHANGED, relation, told) for relation in altered), retained)
 
@@ -136,7 +131,10 @@ class PostgresChangeLog:
 
     def _check_slot(self) -> int:
         """Raises what is wrong with the slot; gives the bytes of log that it keeps."""
-        ((confirmed, status, checkpoint, replica, retained),) = self._session.run(_SLOT, self._slot)
+        try:
+            ((confirmed, status, checkpoint, replica, retained),) = self._session.run(_SLOT, self._slot)
+        except SchemaDiffers as error:
+            raise NotInstalled("the database was not prepared for replication") from error
         if replica:
             self._reader.close()
             self._session.close()
