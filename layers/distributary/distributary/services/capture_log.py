@@ -17,7 +17,7 @@ from distributary.domain.facts import LogReport
 from distributary.domain.logged import Logged, Portion, last_states
 from distributary.domain.parcel import parcel
 from distributary.domain.place import Place
-from distributary.domain.stamped_merge import bury_inserted
+from distributary.domain.stamped_merge import settle_inserted
 from distributary.ports import Announcements, ChangeLog, Parking, Replica, Source
 from distributary.services.handover import HandOver
 from distributary.services.rounds import run
@@ -134,10 +134,7 @@ class CaptureLog:
         for table, changes in tables.items():
             now, drift = self.clock(), self.dataset.max_clock_drift
             decisions = [
-                (
-                    change.key,
-                    bury_inserted(change.version, Place(self.dataset.name, table, self.region, now, drift, "")),
-                )
+                (change.key, settle_inserted(Place(self.dataset.name, table, self.region, now, drift, "")))
                 for change in changes
             ]
             for result in run(self.replica_of(table), decisions):
