@@ -36,7 +36,9 @@ Name = Annotated[str, typer.Option("--database", help="The database of --host.")
 User = Annotated[str, typer.Option(help="The user of --host.")]
 Authorities = Annotated[str, typer.Option(help="The file of Amazon's certificates; the system's own where left out.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL and run none of it.")]
-NewSlot = Annotated[bool, typer.Option("--new-slot", help="Make a lost slot anew; repair the regions afterwards.")]
+NewSlot = Annotated[
+    bool, typer.Option("--new-slot", help="Make the slot anew, and ship again what was written since it was lost.")
+]
 KeepColumns = Annotated[bool, typer.Option("--keep-columns", help="Leave replication_stamp in the tables.")]
 Everything = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
