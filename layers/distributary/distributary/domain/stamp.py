@@ -34,7 +34,13 @@ from distributary.domain.version import (
 
 UNKNOWN = "-"
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
-_FINGERPRINT = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_HEX = r"(?:0|[1-9a-f][0-9a-f]{0,33})"
+_ENTRY = rf"[a-z0-9-]{{1,64}}={_HEX}\.{_HEX}"
+_STAMP = re.compile(
+    rf"(\d{{{TIMESTAMP_DIGITS}}})\.([0-9a-f]{{{SEQUENCE_DIGITS}}})\.([a-z0-9-]{{1,64}}) ([arx])"
+    rf" ([A-Za-z0-9_-]{{1,32}}) ([A-Za-z0-9_-]{{1,32}}) ({_ENTRY}(?:,{_ENTRY})*)",
+    re.ASCII,
+)
 _LIMIT_SEQUENCE = STAMPING_SEQUENCE << 1
 
 
@@ -44,6 +50,9 @@ class Writer(Enum):
     APPLICATION = "a"
     REPLICATION = "r"
     REPLICATION_DELETES = "x"
+
+
+_WRITERS = {writer.value: writer for writer in Writer}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +99,24 @@ def parse_version(text: str) -> Version:
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Stamp:
     """Read a stamp; raises MalformedStamp unless `Stamp.text` could have written it."""
-    parts = text.split(" ")
-    if len(parts) != 5:
+    match = _STAMP.fullmatch(text)
+    if match is None:
         raise MalformedStamp(text[:80])
-    version = parse_version(parts[0])
-    try:
-        writer = Writer(parts[1])
-    except ValueError:
-        raise MalformedStamp(text[:80]) from None
-    if not all(_FINGERPRINT.fullmatch(part) for part in parts[2:4]):
+    timestamp, sequence, region, writer, digest, link, told = match.groups()
+    version = Version(int(timestamp), int(sequence, 16), region)
+    entries: dict[str, Instant] = {}
+    last = ""
+    for entry in told.split(","):
+        home, _, instant = entry.partition("=")
+        at, _, number = instant.partition(".")
+        entries[home] = Instant(int(at, 16), int(number, 16))
+        if not last < home or max(entries[home]) >= _LIMIT_SEQUENCE:
+            raise MalformedStamp(text[:80])
+        last = home
+    context = Context(entries)
+    if not context.covers(version) or version.sequence >= _LIMIT_SEQUENCE:
         raise MalformedStamp(text[:80])
-    context = Context(dict(parse_entry(entry) for entry in parts[4].split(",")))
-    stamp = Stamp(version, context, writer, parts[2], parts[3])
-    if not context.covers(version) or stamp.text() != text:
-        raise MalformedStamp(text[:80])
-    return stamp
+    return Stamp(version, context, _WRITERS[writer], digest, link)
 
 
 def stamp_of(image: Image) -> Stamp | None:

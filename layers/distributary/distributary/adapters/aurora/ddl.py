@@ -14,7 +14,7 @@ from distributary.adapters.aurora.session import SETTINGS
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, fingerprint
 from distributary.domain.version import MICROSECONDS, SEQUENCE_DIGITS, TIMESTAMP_DIGITS
 
-VERSION = "1"
+VERSION = "2"
 """Of the functions below; `distributary.replica` keeps which one is installed."""
 
 _CLOCK = f"(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * {MICROSECONDS})::bigint"
@@ -49,9 +49,9 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.checkpoint (
 """Statements, separated by semicolons at the ends of lines; there are none inside of them."""
 
 
-def shared_functions(region: str, max_clock_drift: int) -> list[str]:
-    """The functions that all tables use. max_clock_drift: microseconds; an older stamp beyond it is not believed."""
-    return [_stamp_over(region, max_clock_drift), _stamp_update(region, max_clock_drift)]
+def shared_function(region: str, max_clock_drift: int) -> str:
+    """The function that all triggers use. max_clock_drift: microseconds; a stamp beyond it is not believed."""
+    return _stamp_over(region, max_clock_drift)
 
 
 def _stamp_over(region: str, max_clock_drift: int) -> str:
@@ -81,58 +81,67 @@ BEGIN
 END""")  # fmt: skip
 
 
-def _stamp_update(region: str, max_clock_drift: int) -> str:
-    """The trigger of updates, the one that matters for speed: it looks at no table and, as a rule, calls nothing."""
-    return _function("stamp_update()", "trigger", "", rf"""
-DECLARE
-    seen text COLLATE "C" := OLD.{STAMP_ATTRIBUTE};
-    clock bigint := {_CLOCK};
-    own integer;
-    rest text;
-BEGIN
-    IF {_APPLYING} THEN RETURN NEW; END IF;
-    own := pg_catalog.strpos(seen, ' {region}=');
-    IF own = 0 THEN own := pg_catalog.strpos(seen, ',{region}='); END IF;
-    IF seen IS NULL OR own = 0 OR seen > (clock + {max_clock_drift})::text OR seen !~ '{_STAMP}' THEN
-        NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(seen, NULL);
-        RETURN NEW;
-    END IF;
-    clock := greatest(clock, pg_catalog.left(seen, {TIMESTAMP_DIGITS})::bigint + 1);
-    rest := pg_catalog.substr(seen, own + 1);
-    NEW.{STAMP_ATTRIBUTE} := clock::text || '.{_SEQUENCE}.{region} a - - '
-        || pg_catalog.split_part(pg_catalog.left(seen, own), ' ', 5) || '{region}=' || pg_catalog.to_hex(clock) || '.0'
-        || CASE WHEN pg_catalog.strpos(rest, ',') = 0 THEN ''
-                ELSE pg_catalog.substr(rest, pg_catalog.strpos(rest, ',')) END;
-    RETURN NEW;
-END""")  # fmt: skip
+def table_functions(table: Table, region: str, max_clock_drift: int) -> list[str]:
+    """The functions that know one table's key: of inserts, of updates and of deletions.
 
-
-def table_functions(table: Table) -> list[str]:
-    """The functions that know one table's key: of inserts and new keys, and of deletions.
-
-    Both fire before the write and after every other trigger, since only there the depth tells a cascade that our own
+    All fire before the write and after every other trigger, since only there the depth tells a cascade that our own
     statement set off: foreign keys put off what fires after a write to the end of the outermost statement.
     """
-    return [_insert_function(table), _bury_function(table)]
+    return [_insert_function(table), _update_function(table, region, max_clock_drift), _bury_function(table)]
 
 
 def _insert_function(table: Table) -> str:
-    relation = literal(table.name.text())
     return _function(f"{_local(table, 'insert')}()", "trigger", f"SECURITY DEFINER {_settings(table)}", f"""
 DECLARE
     beneath text;
-    replaced text;
 BEGIN
     IF {_APPLYING} THEN RETURN NEW; END IF;
-    IF TG_OP = 'UPDATE' THEN
-        replaced := OLD.{STAMP_ATTRIBUTE};
-        {_bury(table)}
-    END IF;
-    SELECT stamp INTO beneath FROM {SCHEMA}.tombstones
-        WHERE relation = {relation} AND key = {key_text_sql(table, "NEW")};
-    NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(replaced, beneath);
+    {_look_beneath(table)}
+    NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(NULL, beneath);
     RETURN NEW;
 END""")  # fmt: skip
+
+
+def _update_function(table: Table, region: str, max_clock_drift: int) -> str:
+    """The trigger that matters for speed: what is usual takes one condition and one expression, and no look at a table.
+
+    Every expression of PL/pgSQL is prepared anew in every transaction, and so is a trigger's WHEN for every statement: a
+    few large expressions cost less than many small ones.
+    """
+    seen, same = f"OLD.{STAMP_ATTRIBUTE}", _same_key(table)
+    moment = f"greatest({_CLOCK}, left({seen}, {TIMESTAMP_DIGITS})::bigint + 1)"
+    return _function(f"{_local(table, 'update')}()", "trigger", f"SECURITY DEFINER {_settings(table)}", rf"""
+DECLARE
+    beneath text;
+BEGIN
+    IF {same} AND current_setting('distributary.applying', true) IS DISTINCT FROM 'on' THEN
+        NEW.{STAMP_ATTRIBUTE} := CASE
+            -- Only triggers and replication write stamps: a look at the number is enough to cast it.
+            WHEN (strpos({seen}, ' {region}=') > 0 OR strpos({seen}, ',{region}=') > 0)
+                AND {seen} COLLATE "C" <= ({_CLOCK} + {max_clock_drift})::text
+                AND translate(left({seen}, {TIMESTAMP_DIGITS}), '0123456789', '') = ''
+            THEN {moment}::text || '.{_SEQUENCE}.{region} a - - '
+                || regexp_replace(split_part({seen}, ' ', 5), '(^|,){region}=[^,]*',
+                                  '\1{region}=' || to_hex({moment}) || '.0')
+            ELSE {SCHEMA}.stamp_over({seen}, NULL) END;
+    ELSIF NOT ({_APPLYING}) THEN
+        IF NOT ({same}) THEN
+            {_bury(table)}
+            {_look_beneath(table)}
+        END IF;
+        NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over({seen}, beneath);
+    END IF;
+    RETURN NEW;
+END""")  # fmt: skip
+
+
+def _same_key(table: Table) -> str:
+    return " AND ".join(f"OLD.{quoted(part)} IS NOT DISTINCT FROM NEW.{quoted(part)}" for part in table.key)
+
+
+def _look_beneath(table: Table) -> str:
+    return f"""SELECT stamp INTO beneath FROM {SCHEMA}.tombstones
+            WHERE relation = {literal(table.name.text())} AND key = {key_text_sql(table, "NEW")};"""
 
 
 def _bury_function(table: Table) -> str:
@@ -161,21 +170,21 @@ def _settings(table: Table) -> str:
     )
 
 
-def table_statements(table: Table, publication: str, *, published: bool) -> list[str]:
+def table_statements(
+    table: Table, publication: str, *, region: str, max_clock_drift: int, published: bool
+) -> list[str]:
     """What makes a table replicated, in one transaction; writers wait for it."""
-    name, insert, bury = table.name.text(), function(table, "insert"), function(table, "bury")
-    same = " AND ".join(f"OLD.{quoted(part)} IS NOT DISTINCT FROM NEW.{quoted(part)}" for part in table.key)
-    triggers = {
-        "insert": f"BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION {insert}()",
-        "update": f"BEFORE UPDATE ON {name} FOR EACH ROW WHEN ({same}) EXECUTE FUNCTION {SCHEMA}.stamp_update()",
-        "rekey": f"BEFORE UPDATE ON {name} FOR EACH ROW WHEN (NOT ({same})) EXECUTE FUNCTION {insert}()",
-        "bury": f"BEFORE DELETE ON {name} FOR EACH ROW EXECUTE FUNCTION {bury}()",
-    }
+    name = table.name.text()
+    functions = table_functions(table, region, max_clock_drift)
     statements = [
         f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE",
         f'ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {STAMP_ATTRIBUTE} text COLLATE "C"',
-        *table_functions(table),
-        *(f"CREATE OR REPLACE TRIGGER {trigger(kind)} {rest}" for kind, rest in triggers.items()),
+        *functions,
+        *(
+            f"CREATE OR REPLACE TRIGGER {trigger(kind)} BEFORE {event} ON {name} "
+            f"FOR EACH ROW EXECUTE FUNCTION {function(table, kind)}()"
+            for kind, event in KINDS.items()
+        ),
     ]
     if not published:
         statements.append(f"ALTER PUBLICATION {quoted(publication)} ADD TABLE {name}")
@@ -186,28 +195,28 @@ def table_statements(table: Table, publication: str, *, published: bool) -> list
     )
     statements.append(
         f"INSERT INTO {SCHEMA}.relations (relation, columns, triggers) "
-        f"VALUES ({literal(name)}, {columns}, {literal(digest(table))}) "
+        f"VALUES ({literal(name)}, {columns}, {literal(digest(functions))}) "
         "ON CONFLICT (relation) DO UPDATE SET columns = excluded.columns, triggers = excluded.triggers"
     )
     return statements
 
 
-def digest(table: Table) -> str:
+def digest(functions: list[str]) -> str:
     """What is to be compared to know whether a table's triggers are as this release would make them."""
-    return fingerprint("\n".join([VERSION, *table_functions(table), *table.key]))
+    return fingerprint("\n".join(functions))
 
 
 def table_removal(table: Table, *, keep_columns: bool) -> list[str]:
     """What undoes `table_statements`, but for the publication."""
     name = table.name.text()
     statements = [f"DROP TRIGGER IF EXISTS {trigger(kind)} ON {name}" for kind in KINDS]
-    statements += [f"DROP FUNCTION IF EXISTS {function(table, kind)}()" for kind in ("insert", "bury")]
+    statements += [f"DROP FUNCTION IF EXISTS {function(table, kind)}()" for kind in KINDS]
     if not keep_columns:
         statements += [f"ALTER TABLE {name} DROP COLUMN IF EXISTS {own}" for own in (STAMP_ATTRIBUTE, STATE_ATTRIBUTE)]
     return statements
 
 
-KINDS = ("insert", "update", "rekey", "bury")
+KINDS = {"insert": "INSERT", "update": "UPDATE", "bury": "DELETE"}
 
 
 def trigger(kind: str) -> str:

@@ -120,11 +120,12 @@ def _installation(session: Session, dataset: Dataset) -> Iterator[Finding]:
     for relation, same in session.run(ALTERED):
         if not same:
             yield Finding(Severity.BROKEN, str(relation), "was altered or dropped since it was taken in", install)
+    ((region, drift),) = session.run(f"SELECT region, max_clock_drift FROM {SCHEMA}.replica")
     taken = {str(name): str(told) for name, told in session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")}
     for table in tables(session, dataset.tables):
         if table.key and table.name.text() not in taken:
             yield Finding(Severity.BROKEN, table.name.text(), "is not replicated yet", install)
-        elif table.key and taken[table.name.text()] != ddl.digest(table):
+        elif table.key and taken[table.name.text()] != ddl.digest(ddl.table_functions(table, str(region), int(drift))):
             yield Finding(Severity.BROKEN, table.name.text(), "has triggers of another release or key", install)
     for relation, name in session.run(_DISABLED):
         remedy = "ALTER TABLE … ENABLE TRIGGER, then repair what was written meanwhile"

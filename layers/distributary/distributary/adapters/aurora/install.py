@@ -58,12 +58,12 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
     parts += _slot(session, publication, prepared=prepared, new_slot=new_slot)
     known = _known(session) if prepared else {}
     for table in wanted:
-        if (
-            known.get(table.name.text()) != ddl.digest(table)
-            or table.name.text() not in (published or ())
-            or not table.stamped
-        ):
-            statements = ddl.table_statements(table, publication, published=table.name.text() in (published or ()))
+        is_published = table.name.text() in (published or ())
+        functions = ddl.table_functions(table, region, dataset.max_clock_drift)
+        if known.get(table.name.text()) != ddl.digest(functions) or not is_published or not table.stamped:
+            statements = ddl.table_statements(
+                table, publication, region=region, max_clock_drift=dataset.max_clock_drift, published=is_published
+            )
             parts.append(Part(f"table {table.name.text()}", tuple(statements)))
     return parts + (_again(session, publication) if prepared and new_slot else [])
 
@@ -110,7 +110,7 @@ def _foundation(dataset: Dataset, region: str) -> Part:
         (
             *(each.strip() for each in ddl.STATE_TABLES.split(";\n") if each.strip()),
             f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC",
-            *ddl.shared_functions(region, drift),
+            ddl.shared_function(region, drift),
             known,
         ),
     )
