@@ -1,8 +1,8 @@
 """Slot to applied rows beside PostgreSQL's own logical replication, and what the stamping trigger costs a writer.
 
-Both replicate the same tables between two servers of PostgreSQL 18 on this machine, one after the other. What is written
-waits in both cases: the clock runs from the moment when replication is let loose until the last row is there. Ours is
-two processes, as in two regions: one reads the slot, one applies; their queue is a pipe.
+Both replicate the same tables between two servers of PostgreSQL 18 on this machine, one after the other. What is
+written waits in both cases: the clock runs from the moment when replication is let loose until the last row is there.
+Ours is two processes, as in two regions: one reads the slot, one applies; their queue is a pipe.
 """
 
 import json

@@ -17,7 +17,8 @@ from distributary.domain.version import MICROSECONDS, SEQUENCE_DIGITS, TIMESTAMP
 VERSION = "2"
 """Of the functions below; `distributary.replica` keeps which one is installed."""
 
-_CLOCK = f"(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * {MICROSECONDS})::bigint"
+_CLOCK = f"(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp()) * {MICROSECONDS})::bigint"
+"""The clock as the statement read it once: the same wherever an expression looks at it."""
 _SEQUENCE = "0" * SEQUENCE_DIGITS
 _ENTRY = r"[a-z0-9-]+=[0-9a-f.]+"
 _STAMP = (
@@ -105,8 +106,8 @@ END""")  # fmt: skip
 def _update_function(table: Table, region: str, max_clock_drift: int) -> str:
     """The trigger that matters for speed: what is usual takes one condition and one expression, and no look at a table.
 
-    Every expression of PL/pgSQL is prepared anew in every transaction, and so is a trigger's WHEN for every statement: a
-    few large expressions cost less than many small ones.
+    Every expression of PL/pgSQL is prepared anew in every transaction, and so is a trigger's WHEN for every statement:
+    a few large expressions cost less than many small ones.
     """
     seen, same = f"OLD.{STAMP_ATTRIBUTE}", _same_key(table)
     moment = f"greatest({_CLOCK}, left({seen}, {TIMESTAMP_DIGITS})::bigint + 1)"
