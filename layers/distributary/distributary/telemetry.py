@@ -78,6 +78,8 @@ def followed(report: LogReport) -> None:
             "Truncates": kinds[AlertKind.TRUNCATED],
             "SchemaChanges": kinds[AlertKind.SCHEMA_CHANGED],
             "Unstamped": kinds[AlertKind.UNSTAMPED],
+            "TriggersOff": kinds[AlertKind.TRIGGERS_OFF],
+            "NotShipped": kinds[AlertKind.UNKNOWN_KEY] + kinds[AlertKind.NOT_SHIPPED],
             "SlotLost": kinds[AlertKind.SLOT_LOST],
             "RetainedLog": report.retained,
         }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from distributary.adapters.aurora import ddl
-from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, TOMBSTONES, Table, tables
+from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
 from distributary.domain.dataset import Dataset
@@ -116,7 +116,7 @@ def _slot(session: Session, name: str, *, prepared: bool, new_slot: bool) -> lis
     made = f"SELECT pg_catalog.pg_create_logical_replication_slot({literal(name)}, 'pgoutput')"
     present = _slots(session, name)
     known = prepared and bool(session.run(f"SELECT 1 FROM {SCHEMA}.checkpoint WHERE slot = $1", name))
-    if present and not (new_slot and present[0][0] == "lost"):
+    if present and not (new_slot and (present[0][0] == "lost" or (prepared and _consumed(session, name)))):
         return []
     if known and not new_slot:
         raise SlotLost(
@@ -139,6 +139,15 @@ def _slots(session: Session, name: str) -> list[tuple[str]]:
     return [(str(status),) for (status,) in found]
 
 
+def _consumed(session: Session, name: str) -> bool:
+    """Whether the slot has gone on past what capture has handed over, so that something is missing elsewhere."""
+    question = (
+        f"SELECT 1 FROM pg_catalog.pg_replication_slots s JOIN {SCHEMA}.checkpoint c ON c.slot = s.slot_name"
+        " WHERE s.slot_name = $1 AND s.confirmed_flush_lsn > c.lsn"
+    )
+    return bool(session.run(question, name))
+
+
 def _published(session: Session, publication: str) -> frozenset[str] | None:
     if not session.run("SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = $1", publication):
         return None
@@ -155,8 +164,9 @@ def _text(pair: str) -> str:
 
 
 def _known(session: Session) -> dict[str, str]:
-    """The tables that were taken in, by what their triggers were then; empty for those altered since."""
+    """The tables that were taken in, by what their triggers were then; empty for those altered or disarmed since."""
     altered = {str(name) for name, same in session.run(ALTERED) if not same}
+    altered |= {str(name) for (name,) in session.run(DISARMED)}
     found = session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")
     return {str(name): "" if name in altered else str(triggers) for name, triggers in found}
 
