@@ -116,11 +116,11 @@ def _slot(session: Session, name: str, *, prepared: bool, new_slot: bool) -> lis
     made = f"SELECT pg_catalog.pg_create_logical_replication_slot({literal(name)}, 'pgoutput')"
     present = _slots(session, name)
     known = prepared and bool(session.run(f"SELECT 1 FROM {SCHEMA}.checkpoint WHERE slot = $1", name))
-    if present and not (new_slot and (present[0][0] == "lost" or (prepared and _consumed(session, name)))):
+    if present and present[0][0] != "lost" and not (prepared and _consumed(session, name)):
         return []
-    if known and not new_slot:
+    if (present or known) and not new_slot:
         raise SlotLost(
-            f"slot {name} was there once and is gone or invalid; what was written since is in no other region"
+            f"slot {name} was there once and is gone, invalid or consumed; what was written since is in no other region"
         )
     parts = (
         [Part("the lost slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})",))] if present else []
