@@ -1,4 +1,4 @@
-"""The commands `distributary aurora install | uninstall`: prepare an Aurora database for replication, and undo it."""
+"""The commands `distributary aurora install | uninstall | doctor`: prepare databases, undo it, look them over."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from cli.plainly import told_plainly
 from distributary import settings, wiring_aurora
 from distributary.adapters.aurora import install as installing
+from distributary.adapters.aurora.catalog import Table as Described
+from distributary.adapters.aurora.catalog import tables
+from distributary.adapters.aurora.doctor import Finding, Severity, compare, examine
 from distributary.adapters.aurora.install import Part
 from distributary.adapters.aurora.session import Session
 from distributary.domain.dataset import Database, Dataset, Engine
@@ -31,7 +36,9 @@ Name = Annotated[str, typer.Option("--database", help="The database of --host.")
 User = Annotated[str, typer.Option(help="The user of --host.")]
 Authorities = Annotated[str, typer.Option(help="The file of Amazon's certificates; the system's own where left out.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL and run none of it.")]
-NewSlot = Annotated[bool, typer.Option("--new-slot", help="Make a lost slot anew; repair the regions afterwards.")]
+NewSlot = Annotated[
+    bool, typer.Option("--new-slot", help="Make the slot anew, and ship again what was written since it was lost.")
+]
 KeepColumns = Annotated[bool, typer.Option("--keep-columns", help="Leave replication_stamp in the tables.")]
 Everything = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -103,6 +110,46 @@ def uninstall(
             lambda target: installing.removal(target.session, target.dataset, keep_columns=keep_columns),
             dry_run=dry_run,
         )
+
+
+@app.command()
+def doctor(
+    replication: ReplicationFile = PROJECT / "replication.toml",
+    dataset: DatasetName = "",
+    region: Region = "",
+    dsn: Dsn = "",
+    host: Host = "",
+    port: Port = 5432,
+    database: Name = "postgres",
+    user: User = "",
+    authorities: Authorities = "",
+) -> None:
+    """Look for what keeps replication from working or regions from staying alike; exit status 1 if something is broken.
+
+    Without --dsn and --host: in every database of the local world, whose tables are compared with each other too.
+    """
+    with told_plainly():
+        targets = _targets(replication, dataset, region, Database(dsn, host, port, database, user, authorities))
+        table = Table("region", "severity", "subject", "problem", "what to do")
+        broken = False
+        seen: dict[str, list[Described]] = {}
+        for target in targets:
+            try:
+                seen[target.region] = tables(target.session, target.dataset.tables)
+                found = examine(target.session, target.dataset)
+            finally:
+                target.session.close()
+            broken |= _add(table, target.region, found)
+        broken |= len(seen) > 1 and _add(table, "all", compare(seen))
+    console.print(table if table.row_count else "Nothing was found that needs attention.")
+    raise typer.Exit(1 if broken else 0)
+
+
+def _add(table: Table, region: str, found: list[Finding]) -> bool:
+    """Add findings to the table; whether one is severe."""
+    for each in found:
+        table.add_row(region, each.severity.value, Text(each.subject), Text(each.problem), Text(each.remedy))
+    return any(each.severity is Severity.BROKEN for each in found)
 
 
 def _each(targets: list[Target], plan: Callable[[Target], list[Part]], *, dry_run: bool) -> None:

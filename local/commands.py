@@ -48,7 +48,7 @@ def down() -> None:
     """Stop everything that `up` has started."""
     with told_plainly(), world.exclusive():
         known = world.recorded()
-        stopped = known is not None and _stop(known)
+        stopped = known is not None and take_down(known)
         world.forget()
         console.print("The local world has stopped." if stopped else "The local world was not running.")
 
@@ -75,7 +75,7 @@ def demo(
             comparisons = play(started, replication.resolve(), dataset.dataset, dataset.key.partition, Console())
         finally:
             if not (keep or was_running):
-                _stop(started)
+                take_down(started)
                 world.forget()
     for comparison in comparisons:
         for key, views in comparison.differences.items():
@@ -111,7 +111,7 @@ def bring_up(replication: Path) -> World:
             console.print("The local world is already running.")
             return known
         console.print("The running world was deployed from other sources: starting afresh.")
-        _stop(known)
+        take_down(known)
     world.forget()
     started = _start(replication, replicas, sources)
     console.print(f"The local world is up after {time.monotonic() - began:.0f} s, at {started.endpoint}")
@@ -154,7 +154,7 @@ def _with_databases(starting: World, replication: Path, replicas: list[Replica])
     return known
 
 
-def _stop(known: World) -> bool:
+def take_down(known: World) -> bool:
     """End all that runs of a world; False when nothing did."""
     servers = [postgresql.Server(*server) for server in known.servers]
     ran = emulator.stop(known) or any(server.process() for server in servers)
@@ -166,7 +166,7 @@ def _undo(children: Children) -> None:
     children.stop()
     known = world.recorded()
     if known is not None:
-        _stop(known)
+        take_down(known)
     world.forget()
 
 

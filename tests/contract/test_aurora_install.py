@@ -70,7 +70,7 @@ def test_a_lost_slot_is_made_anew_only_on_demand(aurora: Site) -> None:
     aurora.ask(f"SELECT pg_drop_replication_slot('{slot}')")
     with pytest.raises(SlotLost, match="was there once"):
         aurora.install()
-    assert aurora.install(new_slot=True)[-1] == "the slot that keeps what is written from now on"
+    assert "the slot that keeps what is written from now on" in aurora.install(new_slot=True)
     assert aurora.capture().failure is None
 
 

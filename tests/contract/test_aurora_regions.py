@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from distributary.adapters.aurora import install
 from tests.contract.aurora_sites import Site, Sites
 
 ROWS = "SELECT to_jsonb(t) - 'replication_stamp', split_part(replication_stamp, ' ', 1) FROM {} t ORDER BY 1, 2"
@@ -170,6 +171,25 @@ def test_a_column_that_is_not_there_yet_is_waited_for(regions: Sites) -> None:
         each.write("ALTER TABLE t ADD COLUMN v int")
     regions.settle()
     assert regions.same("SELECT id, v FROM t") == [(1, 7)]
+
+
+def test_what_was_written_while_the_slot_was_lost_arrives_after_all(regions: Sites) -> None:
+    regions.write("CREATE TABLE t (id int PRIMARY KEY, v int)")
+    regions.install()
+    home, peer, _ = regions.all
+    home.write("INSERT INTO t VALUES (1, 1), (2, 1), (3, 1)")
+    regions.settle()
+    # given: a slot that somebody dropped, writes before that was noticed, and a newer one of a peer
+    home.ask(f"SELECT pg_drop_replication_slot('{install.slot_of(home.dataset.name)}')")
+    home.write("UPDATE t SET v = 2 WHERE id = 1", "DELETE FROM t WHERE id = 2", "INSERT INTO t VALUES (4, 1)")
+    home.write("UPDATE t SET v = 2 WHERE id = 3")
+    peer.write("UPDATE t SET v = 3 WHERE id = 3")
+    # when: it is made anew
+    home.install(new_slot=True)
+    regions.settle()
+    # then
+    assert regions.same("SELECT id, v FROM t ORDER BY id") == [(1, 2), (3, 3), (4, 1)]
+    regions.same(ROWS.format("t"))
 
 
 def test_cascades_meet_rows_that_the_deleter_did_not_know(regions: Sites) -> None:

@@ -30,7 +30,7 @@ from distributary.domain.message import pack
 from distributary.domain.parcel import Parcel, parcel
 from distributary.domain.place import Place
 from distributary.domain.stamp import version_text
-from distributary.domain.stamped_merge import bury_inserted
+from distributary.domain.stamped_merge import settle_inserted
 from distributary.ports import Announcements, ChangeLog, Parking, Replica, Source
 from distributary.services.handover import HandOver
 from distributary.services.rounds import run
@@ -173,7 +173,7 @@ class CaptureLog:
     def _bury_in(self, replica: Replica, changes: Sequence[Change], report: LogReport) -> None:
         now, drift = self.clock(), self.dataset.max_clock_drift
         place = Place(self.dataset.name, changes[0].table, self.region, now, drift, "")
-        decisions = [(change.key, bury_inserted(change.version, place)) for change in changes]
+        decisions = [(change.key, settle_inserted(place)) for change in changes]
         for change, result in zip(changes, run(replica, decisions), strict=True):
             if isinstance(result, Unacceptable | ParentMissing):
                 # Such as a child that keeps its parent here. Waiting would keep all others; a redrive tries again.

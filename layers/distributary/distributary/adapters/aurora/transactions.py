@@ -118,7 +118,7 @@ class Assembler:
         texts, old = _texts(message)
         own = "stamp" if known.key is None else STAMP_ATTRIBUTE
         stamp = texts.get(own)
-        if not isinstance(stamp, str) or stamp == old.get(own):
+        if not isinstance(stamp, str) or (stamp == old.get(own) and texts != old):
             self._refuse(AlertKind.UNSTAMPED, known.name, texts)
         elif stamp.split(" ", 2)[1:2] and stamp.split(" ", 2)[1] in _ECHOES:
             self._echoes += 1
