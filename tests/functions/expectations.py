@@ -47,3 +47,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "forward/unknown_destination": _parked("MalformedMessage"),
     "forward/empty": {"messages": 0, "sent": {}},
 }
+
+FOLLOWED: dict[str, dict[str, Any]] = {
+    "capture_aurora/scheduled": {"writes": 2, "echoes": 1, "shipped": {"eu-west-1": 2, "ap-southeast-2": 2}},
+}
+"""The same for the function that follows a log, where the log holds two writes of an application and one of ours."""

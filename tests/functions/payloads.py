@@ -184,9 +184,31 @@ def forward_payloads() -> dict[str, dict[str, Any]]:
     }
 
 
+def schedule_payloads() -> dict[str, dict[str, Any]]:
+    """What EventBridge sends when it is time; the function looks at the log, not at this."""
+    return {
+        "scheduled": {
+            "version": "0",
+            "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": "123456789012",
+            "time": "2026-11-18T15:33:20Z",
+            "region": REGION,
+            "resources": [f"arn:aws:events:{REGION}:123456789012:rule/distributary-shop-capture"],
+            "detail": {},
+        }
+    }
+
+
 def payloads() -> dict[str, dict[str, Any]]:
     """All payloads by file, such as "apply/put"."""
-    folders = {"capture_dynamodb": capture_payloads(), "apply": apply_payloads(), "forward": forward_payloads()}
+    folders = {
+        "capture_dynamodb": capture_payloads(),
+        "capture_aurora": schedule_payloads(),
+        "apply": apply_payloads(),
+        "forward": forward_payloads(),
+    }
     return {f"{folder}/{name}": event for folder, events in folders.items() for name, event in events.items()}
 
 

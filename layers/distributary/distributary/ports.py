@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from distributary.domain.alert import Alert
@@ -59,15 +59,19 @@ class ChangeLog(Protocol):
         """Keep the log for this process until `release`, and look at the database. None: another process holds it."""
         ...
 
-    def read(self, limit: int) -> Iterator[Portion]:
+    def read(self, limit: int) -> Generator[Portion, None, None]:
         """What is new, up to the end of the transaction in which `limit` changes are passed; nothing if nothing is.
 
-        All of it is committed, also where a portion ends within a transaction.
+        All of it is committed, also where a portion ends within a transaction. To be closed if it is left early.
         """
         ...
 
-    def advance(self, end: int | None) -> None:
-        """Remember that all up to a portion's end was handed over; none: go on, for nothing was read for a while."""
+    def advance(self, end: int | None, within: str = "") -> None:
+        """Remember that all up to a portion's end was handed over, and of the transaction behind it all up to `within`.
+
+        Without an end the log is kept from where it was; without both it need not be kept up to where it told nothing.
+        Never goes back, and never past what was handed over.
+        """
         ...
 
     def release(self) -> None:
@@ -79,7 +83,10 @@ class Source(Protocol):
     """The rows that a log tells of, as they are now."""
 
     def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
-        """The writes with the columns that the log left out, read from the rows; without those overtaken meanwhile."""
+        """The writes with the columns that the log left out, read from the rows; without those overtaken meanwhile.
+
+        One whose row cannot be read any more comes back as it was, with columns missing.
+        """
         ...
 
 

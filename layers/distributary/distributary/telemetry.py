@@ -77,7 +77,8 @@ def followed(report: LogReport) -> None:
             "PeriodsFollowed": int(not report.busy and report.failure is None),
             "Truncates": kinds[AlertKind.TRUNCATED],
             "SchemaChanges": kinds[AlertKind.SCHEMA_CHANGED],
-            "Unstamped": kinds[AlertKind.UNSTAMPED],
+            "Unstamped": kinds[AlertKind.UNSTAMPED] + kinds[AlertKind.TRIGGERS_OFF],
+            "NotShipped": kinds[AlertKind.UNKNOWN_KEY] + kinds[AlertKind.NOT_SHIPPED],
             "SlotLost": kinds[AlertKind.SLOT_LOST],
             "RetainedLog": report.retained,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from distributary.domain.alert import Alert
+from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.change import Change
 
 
@@ -31,17 +31,29 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
-    """A part of the log. end: the position to go on from once all up to here is handed over; none within a transaction.
+class Refused:
+    """A write that cannot be a change, and why. payload: what the log says of it, as JSON."""
 
-    echoes: writes of replication itself. unstamped: rows as JSON that no trigger has stamped.
+    why: AlertKind
+    table: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """A part of the log.
+
+    echoes: writes of replication itself. end: where the last transaction ends that is whole once all up to here is
+    handed over; none: no transaction ends in this part. within: the place that is reached in the transaction behind
+    that, in the log's own words; empty where the part ends with a transaction.
     """
 
     writes: tuple[Logged, ...] = ()
     echoes: int = 0
     alerts: tuple[Alert, ...] = ()
-    unstamped: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
     end: int | None = None
+    within: str = ""
 
 
 def last_states(writes: Iterable[Logged]) -> list[Logged]:

@@ -172,6 +172,8 @@ def _json(text: str) -> Any:
 
 
 def _deflate(text: str) -> str:
+    if len(text) > _INFLATED_LIMIT:
+        raise ItemTooLarge(f"a change of {len(text)} bytes is more than a reader would inflate")
     deflated = _DEFLATED + b64encode(zlib.compress(text.encode())).decode()
     if len(deflated) > LIMIT:
         raise ItemTooLarge(f"a change of {len(deflated)} bytes fits no message")

@@ -6,17 +6,30 @@ to go on, so a crash in between repeats changes and loses none.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset
-from distributary.domain.errors import DistributaryError, MalformedRecord, Misconfigured, RetryLater, SlotLost
+from distributary.domain.errors import (
+    DistributaryError,
+    MalformedRecord,
+    ParentMissing,
+    RetryLater,
+    SchemaDiffers,
+    SlotLost,
+    Unacceptable,
+    UnknownTable,
+)
 from distributary.domain.facts import LogReport
-from distributary.domain.logged import Logged, Portion, last_states
-from distributary.domain.parcel import parcel
+from distributary.domain.logged import Logged, Portion, Refused, last_states
+from distributary.domain.message import pack
+from distributary.domain.parcel import Parcel, parcel
 from distributary.domain.place import Place
+from distributary.domain.stamp import version_text
 from distributary.domain.stamped_merge import settle_inserted
 from distributary.ports import Announcements, ChangeLog, Parking, Replica, Source
 from distributary.services.handover import HandOver
@@ -35,7 +48,13 @@ TROUBLE_PAUSE = 1.0
 """Seconds before a database that was not ready is asked again."""
 
 PERIOD = 10_000_000
-"""Microseconds between two reports; after one without news the log is told to go on, lest it keep all."""
+"""Microseconds between two reports."""
+
+COMPLETED_AT_ONCE = 100
+"""Rows whose large values are in memory together."""
+
+PARCEL_SIZE = 200_000
+"""Characters of refused rows that are parked in one parcel, or one row."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +79,7 @@ class CaptureLog:
             while remaining() > RESERVE:
                 report = self._period(remaining, told)
                 yield report
-                if report.busy or isinstance(report.failure, Misconfigured):
+                if report.busy or not (report.failure is None or isinstance(report.failure, RetryLater)):
                     return
         finally:
             self.log.release()
@@ -72,7 +91,7 @@ class CaptureLog:
         except RetryLater as error:
             report.failure = error
             self.sleep(TROUBLE_PAUSE)
-        except Misconfigured as error:
+        except DistributaryError as error:
             report.failure = error
             if isinstance(error, SlotLost):
                 self._announce([Alert(AlertKind.SLOT_LOST, self.dataset.name, str(error))], report, told)
@@ -86,67 +105,108 @@ class CaptureLog:
             return
         report.retained = holding.retained
         self._announce(holding.alerts, report, told)
-        pause, until, quiet = SHORTEST_PAUSE, self.clock() + PERIOD, True
+        pause, until = SHORTEST_PAUSE, self.clock() + PERIOD
         while self.clock() < until and remaining() > RESERVE:
             if self._read(remaining, report, told):
-                pause, quiet = SHORTEST_PAUSE, False
+                pause = SHORTEST_PAUSE
             else:
+                self.log.advance(None)
                 self.sleep(pause)
                 pause = min(LONGEST_PAUSE, 2 * pause)
-        if quiet:
-            self.log.advance(None)
 
     def _read(self, remaining: Callable[[], int], report: LogReport, told: set[Alert]) -> bool:
-        """Hand one reading over; whether there was any."""
+        """Hand one reading over; whether there was any.
+
+        Within a transaction the place is remembered after every portion, so that one that takes longer than a call is
+        gone on with. The log itself is told to go on once a reading, since it looks through all it keeps for that.
+        """
         end: int | None = None
-        portions = self.log.read(LIMIT)
-        read = False
-        for portion in portions:
-            read = True
-            self._take(portion, report, told)
-            end = portion.end if portion.end is not None else end
-            if remaining() < RESERVE:
-                break
-        _close(portions)
-        if end is not None:
-            self.log.advance(end)
-        return read
+        portion = None
+        with closing(self.log.read(LIMIT)) as portions:
+            for portion in portions:
+                self._take(portion, report, told)
+                end = portion.end if portion.end is not None else end
+                if portion.within:
+                    self.log.advance(None, portion.within)
+                if remaining() < RESERVE:
+                    break
+        if end is not None and portion is not None:
+            self.log.advance(end, portion.within)
+        return portion is not None
 
     def _take(self, portion: Portion, report: LogReport, told: set[Alert]) -> None:
-        writes = last_states(portion.writes)
-        whole = [each for each in writes if not each.missing]
-        whole += self.source.complete([each for each in writes if each.missing])
-        self._park(portion, report)
-        handed = self.handover.ship(self._still_there(whole))
-        report.shipped.update(handed.shipped)
-        report.held.update(handed.held)
         report.writes += len(portion.writes)
         report.echoes += portion.echoes
-        report.overtaken += len(portion.writes) - len(whole)
+        self._refuse(portion.refused, report)
         self._announce(portion.alerts, report, told)
+        writes = last_states(portion.writes)
+        report.overtaken += len(portion.writes) - len(writes)
+        self._ship([each for each in writes if not each.missing], report, told)
+        partial = [each for each in writes if each.missing]
+        for start in range(0, len(partial), COMPLETED_AT_ONCE):
+            some = partial[start : start + COMPLETED_AT_ONCE]
+            found = self.source.complete(some)
+            report.overtaken += len(some) - len(found)
+            unreadable = MalformedRecord("columns that the log left out cannot be read from the row")
+            self._give_up([each.change for each in found if each.missing], unreadable, report, told)
+            self._ship([each for each in found if not each.missing], report, told)
 
-    def _still_there(self, writes: Sequence[Logged]) -> list[Change]:
-        """The changes of writes; a row inserted while a newer deletion came is removed here too."""
+    def _ship(self, writes: Sequence[Logged], report: LogReport, told: set[Alert]) -> None:
+        """Hand changes over; a row inserted while a newer deletion came is removed here, as it will be elsewhere."""
+        handed = self.handover.ship([each.change for each in writes])
+        report.shipped.update(handed.shipped)
+        report.held.update(handed.held)
+        for change, error in handed.too_large:
+            self._give_up([change], error, report, told)
+        lost = {id(change) for change, _ in handed.too_large}
+        self._bury([each.change for each in writes if each.inserted and id(each.change) not in lost], report)
+
+    def _bury(self, inserted: Sequence[Change], report: LogReport) -> None:
         tables: dict[str, list[Change]] = {}
-        for each in writes:
-            if each.inserted and each.change.image is not None:
-                tables.setdefault(each.change.table, []).append(each.change)
+        for each in inserted:
+            if each.image is not None:
+                tables.setdefault(each.table, []).append(each)
         for table, changes in tables.items():
-            now, drift = self.clock(), self.dataset.max_clock_drift
-            decisions = [
-                (change.key, settle_inserted(Place(self.dataset.name, table, self.region, now, drift, "")))
-                for change in changes
-            ]
-            for result in run(self.replica_of(table), decisions):
-                if isinstance(result, DistributaryError):
-                    raise result
-        return [each.change for each in writes]
+            with suppress(UnknownTable):  # dropped since, and its rows with it
+                self._bury_in(self.replica_of(table), changes, report)
 
-    def _park(self, portion: Portion, report: LogReport) -> None:
-        error = MalformedRecord("a row without a stamp: the triggers of its table were off")
-        parcels = [
-            parcel(self.dataset.name, error, row, redrivable=False, parked_at=self.clock()) for row in portion.unstamped
-        ]
+    def _bury_in(self, replica: Replica, changes: Sequence[Change], report: LogReport) -> None:
+        now, drift = self.clock(), self.dataset.max_clock_drift
+        place = Place(self.dataset.name, changes[0].table, self.region, now, drift, "")
+        decisions = [(change.key, settle_inserted(place)) for change in changes]
+        for change, result in zip(changes, run(replica, decisions), strict=True):
+            if isinstance(result, Unacceptable | ParentMissing):
+                # Such as a child that keeps its parent here. Waiting would keep all others; a redrive tries again.
+                payload = "".join(pack(self.dataset, self.region, [change]))
+                self._park([self._parcel(result, payload, redrivable=True)], report)
+            elif isinstance(result, DistributaryError) and not isinstance(result, SchemaDiffers):
+                raise result
+
+    def _refuse(self, refused: Sequence[Refused], report: LogReport) -> None:
+        """Park what cannot be a change, many rows in a parcel."""
+        groups: dict[AlertKind, list[str]] = {}
+        for each in refused:
+            groups.setdefault(each.why, []).append(each.payload)
+        parcels = []
+        for why, payloads in groups.items():
+            error = MalformedRecord(f"rows that cannot be changes: {why.value}")
+            parcels += [self._parcel(error, f"[{', '.join(batch)}]") for batch in _batches(payloads)]
+        self._park(parcels, report)
+
+    def _give_up(
+        self, changes: Sequence[Change], error: DistributaryError, report: LogReport, told: set[Alert]
+    ) -> None:
+        """Park which rows cannot be shipped. Their content is in the rows; it would not fit a parcel either."""
+        for each in changes:
+            payload = {"table": each.table, "key": each.key, "version": version_text(each.version)}
+            self._park([self._parcel(error, json.dumps(payload))], report)
+        subjects = sorted({each.table for each in changes})
+        self._announce([Alert(AlertKind.NOT_SHIPPED, each, str(error)) for each in subjects], report, told)
+
+    def _parcel(self, error: DistributaryError, payload: str, *, redrivable: bool = False) -> Parcel:
+        return parcel(self.dataset.name, error, payload, redrivable=redrivable, parked_at=self.clock())
+
+    def _park(self, parcels: list[Parcel], report: LogReport) -> None:
         if parcels:
             self.parking.park(parcels)
             report.parked.extend(parcels)
@@ -154,19 +214,25 @@ class CaptureLog:
     def _announce(self, alerts: Sequence[Alert], report: LogReport, told: set[Alert]) -> None:
         """Report alerts in every period, announce each once a call."""
         report.alerts.extend(alerts)
-        fresh = [alert for alert in alerts if alert not in told]
+        fresh = [alert for alert in dict.fromkeys(alerts) if alert not in told]
         if not fresh:
             return
         try:
             self.announcements.announce(fresh)
-        except (RetryLater, Misconfigured):
+        except DistributaryError:
             report.unannounced += len(fresh)  # they are in the log line and the metrics all the same
         else:
             told.update(fresh)
 
 
-def _close(portions: Iterator[Portion]) -> None:
-    """End a reading that was left early: the database's cursor is open until then."""
-    close = getattr(portions, "close", None)
-    if close is not None:
-        close()
+def _batches(payloads: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for payload in payloads:
+        if batch and size + len(payload) > PARCEL_SIZE:
+            yield batch
+            batch, size = [], 0
+        batch.append(payload)
+        size += len(payload)
+    if batch:
+        yield batch

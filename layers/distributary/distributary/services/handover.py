@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset
-from distributary.domain.errors import DistributaryError, Misconfigured, RetryLater
+from distributary.domain.errors import DistributaryError, ItemTooLarge, Misconfigured, RetryLater
 from distributary.domain.message import pack
 from distributary.ports import Inboxes, Outbox
 
@@ -18,10 +18,14 @@ T = TypeVar("T")
 
 @dataclass
 class Shipped:
-    """What became of changes: for each peer, how many were shipped, and the error where they are held in the outbox."""
+    """What became of changes: for each peer, how many were shipped, and the error where they are held in the outbox.
+
+    too_large: changes of which no message can be made.
+    """
 
     shipped: Counter[str] = field(default_factory=Counter)
     held: dict[str, DistributaryError] = field(default_factory=dict)
+    too_large: list[tuple[Change, ItemTooLarge]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,31 @@ class HandOver:
     spread: Callable[[Callable[[str], T], Sequence[str]], Iterable[T]] = map
 
     def ship(self, changes: Sequence[Change]) -> Shipped:
-        """Durable for every peer on return; raises RetryLater or Misconfigured if for one even the outbox fails."""
+        """Durable for every peer on return, but for those that are too large.
+
+        Raises RetryLater or Misconfigured if for one peer even the outbox fails.
+        """
         told = Shipped()
-        if not changes:
+        messages = self._packed(changes, told)
+        if not messages:
             return told
-        messages = list(pack(self.dataset, self.region, changes))
         peers = self.dataset.peers(self.region)
         troubles: Iterable[DistributaryError | None] = self.spread(lambda each: self._deliver(each, messages), peers)
         for peer, trouble in zip(peers, troubles, strict=True):
-            told.shipped[peer] += len(changes)
+            told.shipped[peer] += len(changes) - len(told.too_large)
             if trouble is not None:
                 told.held[peer] = trouble
         return told
+
+    def _packed(self, changes: Sequence[Change], told: Shipped) -> list[str]:
+        try:
+            return list(pack(self.dataset, self.region, changes))
+        except ItemTooLarge as error:
+            if len(changes) == 1:
+                told.too_large.append((changes[0], error))
+                return []
+            middle = len(changes) // 2
+            return [*self._packed(changes[:middle], told), *self._packed(changes[middle:], told)]
 
     def _deliver(self, peer: str, messages: Sequence[str]) -> DistributaryError | None:
         try:

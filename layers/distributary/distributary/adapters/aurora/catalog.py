@@ -77,6 +77,11 @@ ALTERED = f"""SELECT r.relation, r.columns IS NOT DISTINCT FROM (
     FROM {SCHEMA}.relations r ORDER BY 1"""
 """Which tables have other columns than when they were taken in."""
 
+DISARMED = rf"""SELECT r.relation FROM {SCHEMA}.relations r WHERE pg_catalog.to_regclass(r.relation) IS NOT NULL AND (
+        SELECT count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = pg_catalog.to_regclass(r.relation)
+        AND t.tgname LIKE '~distributary\_%' AND t.tgenabled = 'A') < 3 ORDER BY 1"""
+"""Which tables lack one of our three triggers, or have one that does not fire in every session."""
+
 
 def tables(session: Session, patterns: Sequence[str]) -> list[Table]:
     """The tables that patterns such as "public.*" or "public.orders" name, by schema and name."""

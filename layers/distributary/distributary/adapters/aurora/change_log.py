@@ -8,43 +8,59 @@ moved back (a crash of the server; changes repeat), one that is ahead was consum
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from distributary.adapters.aurora import statements
-from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, Table
+from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, Table
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.pgoutput import Decoder
 from distributary.adapters.aurora.positions import format_lsn, parse_lsn
 from distributary.adapters.aurora.replica import numbered
-from distributary.adapters.aurora.session import Session, StreamingSession
+from distributary.adapters.aurora.session import Parameter, Row, Session, StreamingSession
 from distributary.adapters.aurora.statements import EXPECTED
 from distributary.adapters.aurora.transactions import Assembler
 from distributary.domain.alert import Alert, AlertKind
-from distributary.domain.errors import NotInstalled, SchemaDiffers, SlotLost, Unavailable
+from distributary.domain.errors import NotInstalled, SchemaDiffers, SlotLost, Unacceptable, Unavailable
 from distributary.domain.image import Image
 from distributary.domain.logged import Holding, Logged, Portion
 
-SIZE = 2_000
-"""Messages that are in memory at once, whatever the size of a transaction."""
+SIZE, BYTES = 2_000, 4_000_000
+"""Messages, and bytes of them, that make a portion, whatever the size of a transaction."""
+
+FETCHED = 200
+"""Messages that are fetched at once: what is in memory beyond a portion, however large they are."""
+
+KEPT = 1_000_000
+"""Bytes of log that tell nothing which the slot keeps before it is told to go on: each reading looks through them."""
 
 PURGED_AT_ONCE = 5_000
 TOMBSTONE_DAYS = 45
 
-_PEEK = """SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, NULL, $2::integer,
+_PEEK = """SELECT xid::text, lsn::text, data FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, NULL, $2::integer,
     'proto_version', '1', 'publication_names', $3)"""
+_PEEK_ON = f"""{_PEEK} WHERE xid::text <> $4 OR lsn >= $5::pg_lsn
+    OR pg_catalog.get_byte(data, 0) IN ({ord("B")}, {ord("R")}, {ord("Y")})"""
+"""Leaves out what a call that ended within the transaction has handed over, but not what tells of the tables."""
+
 _LOCK = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended($1, 0))"
 _SLOT = f"""SELECT s.confirmed_flush_lsn::text, coalesce(s.wal_status, 'reserved'),
-    (SELECT c.lsn::text FROM {SCHEMA}.checkpoint c WHERE c.slot = $1),
+    (SELECT pg_catalog.jsonb_build_array(c.lsn::text, c.within)::text FROM {SCHEMA}.checkpoint c WHERE c.slot = $1),
     pg_catalog.pg_is_in_recovery(),
     CASE WHEN NOT pg_catalog.pg_is_in_recovery()
          THEN coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), s.restart_lsn), 0)::bigint END
-    FROM (SELECT) one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = $1"""
-_CHECKPOINT = f"""INSERT INTO {SCHEMA}.checkpoint (slot, lsn) VALUES ($1, $2::pg_lsn)
-    ON CONFLICT (slot) DO UPDATE SET lsn = excluded.lsn, at = pg_catalog.clock_timestamp()"""
-_PURGE = f"""DELETE FROM {SCHEMA}.tombstones WHERE (relation, key) IN (SELECT relation, key FROM {SCHEMA}.tombstones
-    WHERE deleted_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => {TOMBSTONE_DAYS})
-    LIMIT {PURGED_AT_ONCE})"""
+    FROM (SELECT) one LEFT JOIN pg_catalog.pg_replication_slots s
+    ON s.slot_name = $1 AND s.database = pg_catalog.current_database()"""
+_CHECKPOINT = f"""INSERT INTO {SCHEMA}.checkpoint AS known (slot, lsn, within) VALUES ($1, $2::pg_lsn, $3)
+    ON CONFLICT (slot) DO UPDATE SET lsn = greatest(known.lsn, excluded.lsn), within = excluded.within,
+        at = pg_catalog.clock_timestamp()"""
+_WITHIN = f"UPDATE {SCHEMA}.checkpoint SET within = $2, at = pg_catalog.clock_timestamp() WHERE slot = $1"
+_ADVANCE = """SELECT pg_catalog.pg_replication_slot_advance(slot_name, $2::pg_lsn)
+    FROM pg_catalog.pg_replication_slots WHERE slot_name = $1 AND confirmed_flush_lsn < $2::pg_lsn"""
+_OLD = f"deleted_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => {TOMBSTONE_DAYS})"
+_PURGE = f"""DELETE FROM {SCHEMA}.tombstones WHERE {_OLD} AND (relation, key) IN
+    (SELECT relation, key FROM {SCHEMA}.tombstones WHERE {_OLD} LIMIT {PURGED_AT_ONCE})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,7 @@ class PostgresChangeLog:
     ) -> None:
         self._reader, self._session, self._table_of, self._now = reader, session, table_of, now
         self._identity, self._slot = identity, identity.slot
-        self._seen = ""
+        self._seen, self._within, self._kept_from = "", "", 0
 
     def hold(self) -> Holding | None:
         """See `ports.ChangeLog`. The lock is the session's, so it ends with the session, however that ends."""
@@ -83,15 +99,14 @@ class PostgresChangeLog:
             return None
         retained = self._check_slot()
         self._session.run(_PURGE)
-        altered = [str(relation) for relation, same in self._session.run(ALTERED) if not same]
-        told = "other columns than when it was taken in"
-        return Holding(tuple(Alert(AlertKind.SCHEMA_CHANGED, relation, told) for relation in altered), retained)
+        return Holding(tuple(self._alerts()), retained)
 
     def release(self) -> None:
         """See `ports.ChangeLog`. A function that sleeps between two calls must not keep the lock: its session ends."""
         self._reader.close()
+        self._session.close()
 
-    def read(self, limit: int) -> Iterator[Portion]:
+    def read(self, limit: int) -> Generator[Portion, None, None]:
         """See `ports.ChangeLog`. A look at the log's end saves a reading that would tell nothing.
 
         That end is what has reached the disk, since the slot reads no further.
@@ -102,9 +117,11 @@ class PostgresChangeLog:
         decoder = Decoder()
         assembler = Assembler(self._identity.dataset, self._identity.region, self._table_of, self._now())
         told = False
-        for rows in self._reader.stream(_PEEK, self._slot, limit, self._slot, size=SIZE):
-            told = True
-            yield assembler.take([decoder.decode(data) for (data,) in rows])
+        with closing(self._peek(limit)) as readings:
+            for rows in readings:
+                told = True
+                xid, lsn, _ = rows[-1]
+                yield assembler.take([decoder.decode(data) for _, _, data in rows], f"{xid} {lsn}")
         if not told:
             self._seen = end
 
@@ -115,30 +132,77 @@ class PostgresChangeLog:
             groups.setdefault((each.change.table, each.missing), []).append(each)
         found: list[Logged] = []
         for (table, missing), some in groups.items():
-            sql = statements.complete(self._table_of(table_name(table), False), missing)
-            rows = {at: {**_texts(each.change.key), EXPECTED: each.stamp} for at, each in enumerate(some)}
-            for at, text in self._session.run(sql, numbered(rows)):
-                found.append(_completed(some[at], json.loads(text)))
+            found += self._complete(table_name(table), missing, some)
         return found
 
-    def advance(self, end: int | None) -> None:
-        """See `ports.ChangeLog`. None: to where the log ended when it was last found to tell nothing."""
-        position = format_lsn(end) if end is not None else self._seen
-        if not position:
+    def advance(self, end: int | None, within: str = "") -> None:
+        """See `ports.ChangeLog`. The checkpoint before the slot: of the two the slot may be behind, never ahead."""
+        if end is None and within:
+            self._session.run(_WITHIN, self._slot, within)
             return
-        self._session.run(_CHECKPOINT, self._slot, position)
-        self._reader.run("SELECT pg_catalog.pg_replication_slot_advance($1, $2::pg_lsn)", self._slot, position)
+        if end is None:
+            end = parse_lsn(self._seen) if self._seen else 0
+            if end < self._kept_from + KEPT:
+                return
+        self._session.run(_CHECKPOINT, self._slot, format_lsn(end), within)
+        self._reader.run(_ADVANCE, self._slot, format_lsn(end))
+        self._kept_from = end
+
+    def _peek(self, limit: int) -> Generator[list[Row], None, None]:
+        """Messages in portions of `SIZE` or `BYTES`, behind the place where an earlier call ended."""
+        sql = _PEEK
+        parameters: tuple[Parameter, ...] = (self._slot, limit, self._slot)
+        if self._within:
+            sql, parameters = _PEEK_ON, (*parameters, *self._within.split(" "))
+        rows: list[Row] = []
+        size = 0
+        with closing(self._reader.stream(sql, *parameters, size=FETCHED)) as fetched:
+            for some in fetched:
+                rows += some
+                size += sum(len(data) for _, _, data in some)
+                if len(rows) >= SIZE or size >= BYTES:
+                    yield rows
+                    rows, size = [], 0
+        if rows:
+            yield rows
+
+    def _complete(self, name: TableName, missing: tuple[str, ...], some: Sequence[Logged]) -> Sequence[Logged]:
+        """The writes of one table with the columns that are still there; as they were where it cannot be asked."""
+        for refresh in (False, True):
+            try:
+                table = self._table_of(name, refresh)
+                if table.key != tuple(sorted(some[0].change.key)):
+                    continue
+                sql = statements.complete(table, tuple(each for each in missing if table.column(each)))
+                rows = {at: {**_texts(each.change.key), EXPECTED: each.stamp} for at, each in enumerate(some)}
+                answers = self._session.run(sql, numbered(rows))
+            except (
+                SchemaDiffers,
+                Unacceptable,
+            ):  # dropped or altered since it was looked up, or since the row was written
+                continue
+            return [_completed(some[at], json.loads(text)) for at, text in answers]
+        return some
+
+    def _alerts(self) -> Iterator[Alert]:
+        for relation, same in self._session.run(ALTERED):
+            if not same:
+                told = "other columns than when it was taken in"
+                yield Alert(AlertKind.SCHEMA_CHANGED, str(relation), told)
+        for (relation,) in self._session.run(DISARMED):
+            yield Alert(AlertKind.TRIGGERS_OFF, str(relation), "stamping triggers are missing or switched off")
 
     def _check_slot(self) -> int:
         """Raises what is wrong with the slot; gives the bytes of log that it keeps."""
         try:
-            ((confirmed, status, checkpoint, replica, retained),) = self._session.run(_SLOT, self._slot)
+            ((confirmed, status, stored, replica, retained),) = self._session.run(_SLOT, self._slot)
         except SchemaDiffers as error:
             raise NotInstalled("the database was not prepared for replication") from error
         if replica:
             self._reader.close()
             self._session.close()
             raise Unavailable("this node only reads: the writer is elsewhere since a failover")
+        checkpoint, self._within = json.loads(stored) if stored is not None else (None, "")
         if confirmed is None:
             if checkpoint is None:
                 raise NotInstalled(f"slot {self._slot} is not there")
@@ -146,9 +210,10 @@ class PostgresChangeLog:
         if status == "lost":
             raise SlotLost(f"slot {self._slot} is invalid; handed over was all up to {checkpoint}")
         if checkpoint is None:
-            self._session.run(_CHECKPOINT, self._slot, confirmed)
+            self._session.run(_CHECKPOINT, self._slot, confirmed, "")
         elif parse_lsn(confirmed) > parse_lsn(checkpoint):
             raise SlotLost(f"slot {self._slot} was consumed by somebody else, from {checkpoint} to {confirmed}")
+        self._kept_from = parse_lsn(confirmed)
         return int(retained)
 
 

@@ -45,7 +45,8 @@ CREATE INDEX IF NOT EXISTS tombstones_by_age ON {SCHEMA}.tombstones (deleted_at)
 CREATE TABLE IF NOT EXISTS {SCHEMA}.relations (
     relation text COLLATE "C" PRIMARY KEY, columns jsonb NOT NULL, triggers text NOT NULL);
 CREATE TABLE IF NOT EXISTS {SCHEMA}.checkpoint (
-    slot text PRIMARY KEY, lsn pg_lsn NOT NULL, at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp());
+    slot text PRIMARY KEY, lsn pg_lsn NOT NULL, within text NOT NULL DEFAULT '',
+    at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp());
 """
 """Statements, separated by semicolons at the ends of lines; there are none inside of them."""
 
@@ -186,6 +187,8 @@ def table_statements(
             f"FOR EACH ROW EXECUTE FUNCTION {function(table, kind)}()"
             for kind, event in KINDS.items()
         ),
+        # Also in sessions that load or replicate with session_replication_role = replica, whose rows are local writes.
+        *(f"ALTER TABLE {name} ENABLE ALWAYS TRIGGER {trigger(kind)}" for kind in KINDS),
     ]
     if not published:
         statements.append(f"ALTER PUBLICATION {quoted(publication)} ADD TABLE {name}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from distributary.adapters.aurora import ddl
-from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, TOMBSTONES, Table, tables
+from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
 from distributary.domain.dataset import Dataset
@@ -167,8 +167,9 @@ def _text(pair: str) -> str:
 
 
 def _known(session: Session) -> dict[str, str]:
-    """The tables that were taken in, by what their triggers were then; empty for those altered since."""
+    """The tables that were taken in, by what their triggers were then; empty for those altered or disarmed since."""
     altered = {str(name) for name, same in session.run(ALTERED) if not same}
+    altered |= {str(name) for (name,) in session.run(DISARMED)}
     found = session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")
     return {str(name): "" if name in altered else str(triggers) for name, triggers in found}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,7 +50,7 @@ class PsycopgSession:
         with self._translated(), self._open().transaction():
             yield
 
-    def stream(self, sql: str, *parameters: Parameter, size: int) -> Iterator[list[Row]]:
+    def stream(self, sql: str, *parameters: Parameter, size: int) -> Generator[list[Row], None, None]:
         """See `session.StreamingSession`: a cursor of the server's, in a transaction that ends with the reading."""
         with self._translated():
             connection = self._open()

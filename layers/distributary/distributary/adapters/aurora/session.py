@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
@@ -45,6 +45,6 @@ class Session(Protocol):
 class StreamingSession(Session, Protocol):
     """A session that can read an answer of any size in portions, and hold a lock between statements."""
 
-    def stream(self, sql: str, *parameters: Parameter, size: int) -> Iterator[list[Row]]:
+    def stream(self, sql: str, *parameters: Parameter, size: int) -> Generator[list[Row], None, None]:
         """The rows of one statement, `size` at a time; the session is busy until the end, or `close`, of it."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from distributary.adapters.aurora.catalog import TOMBSTONES, Table
 from distributary.adapters.aurora.messages import (
@@ -15,9 +16,10 @@ from distributary.adapters.aurora.messages import (
     Message,
     NoText,
     Relation,
+    ReplicaIdentity,
     Truncate,
     Update,
-    Values,
+    Value,
 )
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.positions import format_lsn
@@ -25,10 +27,29 @@ from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.change import Change
 from distributary.domain.errors import MalformedStamp, UnknownTable
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, Image
-from distributary.domain.logged import Logged, Portion
+from distributary.domain.logged import Logged, Portion, Refused
 from distributary.domain.stamp import Writer, parse
 
+Texts: TypeAlias = dict[str, Value]
+
+PAYLOAD_LIMIT = 400_000
+"""Characters of a refused row that are parked; of a larger one the beginnings of its columns are."""
+
+CUT = 1_000
+
+_SAID = {
+    AlertKind.UNSTAMPED: "a row was written with triggers off",
+    AlertKind.UNKNOWN_KEY: "a row was written whose table is gone, or whose key is another now",
+}
 _ECHOES = {Writer.REPLICATION.value, Writer.REPLICATION_DELETES.value}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A table that the stream has described. key: none for the tombstones."""
+
+    name: TableName
+    key: tuple[str, ...] | None
 
 
 @dataclass(slots=True)
@@ -41,15 +62,15 @@ class Assembler:
     now: int
     _begun: Begin | None = None
     _ordinal: int = 0
-    _tables: dict[int, Table | None] = field(default_factory=dict)
+    _tables: dict[int, _Known] = field(default_factory=dict)
     _writes: list[Logged] = field(default_factory=list)
     _alerts: list[Alert] = field(default_factory=list)
-    _unstamped: list[str] = field(default_factory=list)
+    _refused: list[Refused] = field(default_factory=list)
     _echoes: int = 0
     _end: int | None = None
 
-    def take(self, messages: Iterable[Message]) -> Portion:
-        """The portion that the messages tell."""
+    def take(self, messages: Iterable[Message], at: str = "") -> Portion:
+        """The portion that the messages tell. at: where the last of them stands, should its transaction go on."""
         for message in messages:
             self._ordinal += 1
             if isinstance(message, Insert | Update):
@@ -57,90 +78,140 @@ class Assembler:
             elif isinstance(message, Begin):
                 self._begun, self._ordinal = message, 0
             elif isinstance(message, Commit):
-                self._end = message.end_lsn
+                self._begun, self._end = None, message.end_lsn
             elif isinstance(message, Described):
                 self._described(message.relation)
             elif isinstance(message, Truncate):
                 for relation in message.relations:
                     name = TableName(relation.namespace, relation.name).text()
                     self._alerts.append(Alert(AlertKind.TRUNCATED, name, f"in the transaction at {self._position()}"))
-        return self._portion()
+        return self._portion(at if self._begun is not None else "")
 
-    def _portion(self) -> Portion:
-        portion = Portion(tuple(self._writes), self._echoes, tuple(self._alerts), tuple(self._unstamped), self._end)
-        self._writes, self._alerts, self._unstamped, self._echoes, self._end = [], [], [], 0, None
+    def _portion(self, within: str) -> Portion:
+        alerts = tuple(dict.fromkeys(self._alerts))
+        portion = Portion(tuple(self._writes), self._echoes, alerts, tuple(self._refused), self._end, within)
+        self._writes, self._alerts, self._refused, self._echoes, self._end = [], [], [], 0, None
         return portion
 
     def _described(self, relation: Relation) -> None:
         """Which table it is; looked up anew where the stream tells of other columns than are known."""
         name = TableName(relation.namespace, relation.name)
         if name == TOMBSTONES:
-            self._tables[relation.oid] = None
+            self._tables[relation.oid] = _Known(name, None)
             return
         names = {column.name for column in relation.columns} - OWN_ATTRIBUTES
+        key: tuple[str, ...] = ()
         try:
             table = self.table_of(name, False)
             if names != {column.name for column in table.columns if not column.generated}:
                 table = self.table_of(name, True)
+            key = table.key
         except UnknownTable:  # dropped since, or no longer replicated: what the stream says of its key has to do
-            table = Table(name, (), tuple(sorted(column.name for column in relation.columns if column.is_key)))
-        if not set(table.key) <= names:
+            pass
+        told = _told_key(relation)
+        if key and not (set(key) <= names and told in ((), key)):
             self._alerts.append(Alert(AlertKind.SCHEMA_CHANGED, name.text(), "the key is another than it was"))
-        self._tables[relation.oid] = table
+        self._tables[relation.oid] = _Known(name, told or key)
 
     def _row(self, message: Insert | Update) -> None:
-        table = self._tables[message.relation.oid]
-        texts = dict(zip((column.name for column in message.relation.columns), message.new, strict=True))
-        stamp = texts.get("stamp" if table is None else STAMP_ATTRIBUTE)
-        if isinstance(stamp, str) and stamp.split(" ", 2)[1:2] and stamp.split(" ", 2)[1] in _ECHOES:
+        known = self._tables[message.relation.oid]
+        texts, old = _texts(message)
+        own = "stamp" if known.key is None else STAMP_ATTRIBUTE
+        stamp = texts.get(own)
+        if not isinstance(stamp, str) or (stamp == old.get(own) and texts != old):
+            self._refuse(AlertKind.UNSTAMPED, known.name, texts)
+        elif stamp.split(" ", 2)[1:2] and stamp.split(" ", 2)[1] in _ECHOES:
             self._echoes += 1
-        elif table is None:
-            self._deletion(texts, str(stamp))
+        elif known.key is None:
+            self._deletion(texts, stamp)
         else:
-            self._state(message, table, texts, stamp)
+            self._state(known, message, texts, old, stamp)
 
-    def _deletion(self, texts: dict[str, str | NoText], stamp: str) -> None:
-        name = table_name(str(texts["relation"]))
-        names = self.table_of(name, False).key
-        key: Image = {column: {"S": text} for column, text in zip(names, json.loads(str(texts["key"])), strict=True)}
-        self._writes.append(Logged(self._change(name.text(), key, None, stamp), stamp))
+    def _deletion(self, texts: Texts, stamp: str) -> None:
+        name, values = table_name(str(texts["relation"])), json.loads(str(texts["key"]))
+        key: Image | None = None
+        try:
+            names = self.table_of(name, False).key
+            names = names if len(names) == len(values) else self.table_of(name, True).key
+            if len(names) == len(values):
+                key = {column: {"S": text} for column, text in zip(names, values, strict=True)}
+        except UnknownTable:  # dropped since: the tombstone alone does not name the columns
+            pass
+        change = self._change(name, key, None, stamp, texts)
+        if change is not None:
+            self._writes.append(Logged(change, stamp))
 
-    def _state(
-        self, message: Insert | Update, table: Table, texts: dict[str, str | NoText], stamp: str | NoText | None
-    ) -> None:
-        own = {name: text for name, text in texts.items() if name not in OWN_ATTRIBUTES}
+    def _state(self, known: _Known, message: Insert | Update, texts: Texts, old: Texts, stamp: str) -> None:
+        name, key = known.name, known.key or ()
+        own = {column: text for column, text in texts.items() if column not in OWN_ATTRIBUTES}
         image: Image = {
-            name: {"S": text} if isinstance(text, str) else {"NULL": True}
-            for name, text in own.items()
+            column: {"S": text} if isinstance(text, str) else {"NULL": True}
+            for column, text in own.items()
             if text is not NoText.UNCHANGED
         }
-        missing = tuple(name for name, text in own.items() if text is NoText.UNCHANGED)
-        key = {name: image[name] for name in table.key}
-        try:
-            change = self._change(table.name.text(), key, image, str(stamp))
-        except MalformedStamp:
-            self._unstamped.append(json.dumps({"table": table.name.text(), "row": image}, ensure_ascii=False))
-            self._alerts.append(Alert(AlertKind.UNSTAMPED, table.name.text(), "a row was written with triggers off"))
-            return
-        inserted = isinstance(message, Insert) or _key_is_new(message, table)
-        self._writes.append(Logged(change, str(stamp), inserted, missing))
+        missing = tuple(column for column, text in own.items() if text is NoText.UNCHANGED)
+        whole = bool(key) and all(isinstance(own.get(column), str) for column in key)
+        change = self._change(name, {column: image[column] for column in key} if whole else None, image, stamp, texts)
+        if change is not None:
+            self._writes.append(Logged(change, stamp, _key_is_new(message, key, texts, old), missing))
 
-    def _change(self, table: str, key: Image, image: Image | None, stamp: str) -> Change:
-        known = parse(stamp)
+    def _change(
+        self, name: TableName, key: Image | None, image: Image | None, stamp: str, texts: Texts
+    ) -> Change | None:
+        """The change; none, and the row refused, where its key cannot be told or its stamp is none of ours."""
+        try:
+            known = parse(stamp)
+        except MalformedStamp:
+            self._refuse(AlertKind.UNSTAMPED, name, texts)
+            return None
+        if key is None:
+            self._refuse(AlertKind.UNKNOWN_KEY, name, texts)
+            return None
         return Change(
-            self.dataset, table, key, image, known.version, known.context, self.region, self._position(), self.now
+            self.dataset, name.text(), key, image, known.version, known.context, self.region, self._position(), self.now
         )
+
+    def _refuse(self, why: AlertKind, name: TableName, texts: Texts) -> None:
+        row = {column: text if isinstance(text, str) else None for column, text in texts.items()}
+        payload = json.dumps({"table": name.text(), "row": row}, ensure_ascii=False)
+        if len(payload) > PAYLOAD_LIMIT:
+            row = {column: text if text is None else text[:CUT] for column, text in row.items()}
+            payload = json.dumps({"table": name.text(), "cut": row}, ensure_ascii=False)[:PAYLOAD_LIMIT]
+        self._refused.append(Refused(why, name.text(), payload))
+        self._alerts.append(Alert(why, name.text(), _SAID[why]))
 
     def _position(self) -> str:
         lsn = format_lsn(self._begun.commit_lsn) if self._begun is not None else "?"
         return f"{lsn} {self._ordinal}"
 
 
-def _key_is_new(message: Update, table: Table) -> bool:
+def _told_key(relation: Relation) -> tuple[str, ...]:
+    """The primary key as it was when the row was written; with another replica identity the stream does not tell."""
+    if relation.identity is not ReplicaIdentity.DEFAULT:
+        return ()
+    return tuple(sorted(column.name for column in relation.columns if column.is_key))
+
+
+def _texts(message: Insert | Update) -> tuple[Texts, Texts]:
+    """The new row, and the old one as far as it is told. What did not change may stand in the old one alone.
+
+    That is so for every large value with REPLICA IDENTITY FULL, and for a large one in the key.
+    """
+    names = [column.name for column in message.relation.columns]
+    new = dict(zip(names, message.new, strict=True))
+    if isinstance(message, Insert) or message.old is None:
+        return new, {}
+    old = dict(zip(names, message.old.values, strict=True))
+    for name, text in new.items():
+        if text is NoText.UNCHANGED and isinstance(old[name], str):
+            new[name] = old[name]
+    return new, old
+
+
+def _key_is_new(message: Insert | Update, key: tuple[str, ...], texts: Texts, old: Texts) -> bool:
+    """Whether the row may be the first under its key; where the stream does not tell, it may be."""
+    if isinstance(message, Insert):
+        return True
     if message.old is None:
-        return False
-    return _texts(message.relation, message.old.values, table) != _texts(message.relation, message.new, table)
-
-
-def _texts(relation: Relation, values: Values, table: Table) -> list[object]:
-    return [value for column, value in zip(relation.columns, values, strict=True) if column.name in table.key]
+        return message.relation.identity not in {ReplicaIdentity.DEFAULT, ReplicaIdentity.FULL}
+    return any(old[column] != texts[column] for column in key)
