@@ -58,7 +58,7 @@ imports: venv
 	.venv/bin/lint-imports
 
 template: venv
-	.venv/bin/cfn-lint template.yaml
+	.venv/bin/cfn-lint template.yaml examples/aurora-cluster.yaml
 	.venv-sam/bin/sam validate --lint --region us-east-1
 
 test: check ## every check and every rung of the tests

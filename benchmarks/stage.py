@@ -14,14 +14,16 @@ import psutil
 import yaml
 
 from benchmarks.chains import Chain
-from local import emulator, world
+from local import world
 from local.clients import client
-from local.commands import bring_up
+from local.commands import bring_up, take_down
 from local.deployment import SAM
 from local.world import PROJECT, World
 
 DATASET = "orders"
 STACK = "benchmark-baselines"
+REPLICATION = Path(__file__).parent / "baselines" / "replication.toml"
+"""DynamoDB only: what follows a log would take time from what is measured."""
 TEMPLATE = Path(__file__).parent / "baselines" / "template.yaml"
 SHARED = ("StreamBatchSize", "InboxBatchSize", "InboxBatchingWindow")
 """Settings of the mappings, the same for every chain."""
@@ -44,7 +46,7 @@ def stage() -> Iterator[Stage]:
     with world.exclusive():
         known = world.recorded()
         was_running = known is not None and known.process() is not None
-        running = bring_up(PROJECT / "replication.toml")
+        running = bring_up(REPLICATION)
         try:
             _deploy(running)
             source, *peers = running.tables
@@ -60,7 +62,7 @@ def stage() -> Iterator[Stage]:
             if was_running and running.process() is not None:
                 _delete(running)
             else:
-                emulator.stop(running)
+                take_down(running)
                 world.forget()
 
 

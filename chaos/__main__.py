@@ -13,11 +13,11 @@ from chaos.poison import PoisonOutcome, poison
 from chaos.report import DOCUMENT, Machine, document, poison_sentence, table
 from chaos.run import Outcome, Pace, play
 from chaos.stage import staged
-from local import emulator, world
-from local.commands import bring_up, told_plainly
+from local import world
+from local.commands import bring_up, take_down, told_plainly
 from local.world import PROJECT, LocalWorldError
 
-REPLICATION = PROJECT / "replication.toml"
+REPLICATION = PROJECT / "benchmarks" / "baselines" / "replication.toml"
 WIDTH = 150
 """Of the table where it goes into a file."""
 NAMES = [fault.name for fault in FAULTS]
@@ -54,7 +54,7 @@ def main(
                     progress.print(f"{time.monotonic() - began:4.0f} s  one poison record in {records:,}")
                     found = poison(stage, records)
         finally:
-            emulator.stop(started)
+            take_down(started)
             world.forget()
     Console(width=None if console.is_terminal else WIDTH).print(table(outcomes))
     if found is not None:

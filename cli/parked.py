@@ -1,16 +1,14 @@
 """The commands `distributary parked list | redrive | discard`: payloads that could not be taken."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.plainly import told_plainly
 from distributary import wiring
-from distributary.domain.errors import DistributaryError
 
 app = typer.Typer(no_args_is_help=True, help="Payloads that could not be taken, and what to do with them.")
 console = Console()
@@ -26,7 +24,7 @@ Reason = Annotated[str, typer.Option(help="Only those with this reason, such as 
 @app.command("list")
 def show(dataset: Dataset, region: Region, limit: Limit = 50) -> None:
     """Show reason, age and advice of each."""
-    with _told_plainly():
+    with told_plainly():
         taken = wiring.parked(dataset, region).take(limit)
     table = Table("reason", "detail", "age", "redrivable", "what to do")
     for _, parcel in taken:
@@ -38,7 +36,7 @@ def show(dataset: Dataset, region: Region, limit: Limit = 50) -> None:
 @app.command()
 def redrive(dataset: Dataset, region: Region, limit: Limit = 1000, reason: Reason = "") -> None:
     """Send parked changes again, through the outbox into the inbox of their region."""
-    with _told_plainly():
+    with told_plainly():
         report = wiring.redrive(dataset, region).run(limit, lambda parcel: reason in ("", parcel.reason))
     for kind, count in report.sent.items():
         console.print(f"{count} {kind}: sent again")
@@ -51,19 +49,9 @@ def redrive(dataset: Dataset, region: Region, limit: Limit = 1000, reason: Reaso
 @app.command()
 def discard(dataset: Dataset, region: Region, reason: Reason, limit: Limit = 1000) -> None:
     """Forget parked payloads of one reason for good."""
-    with _told_plainly():
+    with told_plainly():
         queue = wiring.parked(dataset, region)
         chosen = [receipt for receipt, parcel in queue.take(limit) if parcel.reason == reason]
         for receipt in reversed(chosen):
             queue.discard(receipt)
     console.print(f"{len(chosen)} {reason}: discarded")
-
-
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Turn errors into one message with the advice that they carry."""
-    try:
-        yield
-    except DistributaryError as error:
-        Console(stderr=True).print(f"error: {type(error).__name__}: {error}\n{error.hint}", style="red", markup=False)
-        raise typer.Exit(1) from error

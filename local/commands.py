@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from distributary.domain.dataset import KeyType
-from local import deployment, emulator, world
+from distributary.domain.dataset import Engine, KeyType
+from local import databases, deployment, emulator, postgresql, world
 from local.children import Children
 from local.demo import play
 from local.replicas import Replica, read_replicas
@@ -48,7 +48,7 @@ def down() -> None:
     """Stop everything that `up` has started."""
     with told_plainly(), world.exclusive():
         known = world.recorded()
-        stopped = known is not None and emulator.stop(known)
+        stopped = known is not None and take_down(known)
         world.forget()
         console.print("The local world has stopped." if stopped else "The local world was not running.")
 
@@ -72,20 +72,26 @@ def demo(
         started = bring_up(replication.resolve())
         dataset = _demonstrable(replication.resolve())
         try:
-            comparison = play(started, dataset.dataset, dataset.key.partition, Console())
+            comparisons = play(started, replication.resolve(), dataset.dataset, dataset.key.partition, Console())
         finally:
             if not (keep or was_running):
-                emulator.stop(started)
+                take_down(started)
                 world.forget()
-    for key, views in comparison.differences.items():
-        sys.stdout.write(f"{key}: " + "; ".join(f"{region} has {view}" for region, view in views.items()) + "\n")
-    sys.stdout.write(comparison.sentence() + "\n")
-    raise typer.Exit(1 if comparison.differences else 0)
+    for comparison in comparisons:
+        for key, views in comparison.differences.items():
+            sys.stdout.write(f"{key}: " + "; ".join(f"{region} has {view}" for region, view in views.items()) + "\n")
+    total = sum(comparisons[1:], comparisons[0])
+    sys.stdout.write(total.sentence() + "\n")
+    raise typer.Exit(1 if total.differences else 0)
 
 
 def _demonstrable(replication: Path) -> Replica:
     for replica in read_replicas(replication):
-        if replica.key.sort is None and replica.key.partition_type is KeyType.STRING:
+        if (
+            replica.engine is Engine.DYNAMODB
+            and replica.key.sort is None
+            and replica.key.partition_type is KeyType.STRING
+        ):
             return replica
     raise LocalWorldError(f"{replication}: the demonstration needs a dataset whose key is one string")
 
@@ -105,7 +111,7 @@ def bring_up(replication: Path) -> World:
             console.print("The local world is already running.")
             return known
         console.print("The running world was deployed from other sources: starting afresh.")
-        emulator.stop(known)
+        take_down(known)
     world.forget()
     started = _start(replication, replicas, sources)
     console.print(f"The local world is up after {time.monotonic() - began:.0f} s, at {started.endpoint}")
@@ -118,30 +124,57 @@ def _start(replication: Path, replicas: list[Replica], sources: str) -> World:
         console.print("Building …")
         fresh = deployment.build(replication, sources, children)
         console.print("Built." if fresh else "Nothing has changed since the last build.")
-        starting = emulator.start(sources)
+        starting = _with_databases(emulator.start(sources), replication, replicas)
         console.print(f"Deploying {len(replicas)} stacks …")
         deployment.deploy(starting, replicas, children, report=_report)
     except BaseException:
         # Ctrl-C and a failed deployment end alike: nothing that was started stays behind.
         _undo(children)
         raise
-    complete = dataclasses.replace(starting, tables=_tables(replicas))
+    complete = dataclasses.replace(starting, tables=_tables(replicas), complete=True)
     complete.save()
+    databases.follow(complete)
     return complete
+
+
+def _with_databases(starting: World, replication: Path, replicas: list[Replica]) -> World:
+    """Start a PostgreSQL for each region with an Aurora dataset, and prepare its databases."""
+    wanted: dict[str, list[str]] = {}
+    for replica in replicas:
+        if replica.engine is Engine.AURORA:
+            wanted.setdefault(replica.region, []).append(replica.dataset)
+    if not wanted:
+        return starting
+    console.print(f"Starting PostgreSQL in {len(wanted)} regions …")
+    servers, addresses = postgresql.start(wanted)
+    running = [(server.pid, server.started, server.folder) for server in servers]
+    known = dataclasses.replace(starting, aurora=addresses, servers=running)
+    known.save()  # at once: without a record nothing would ever stop them
+    databases.prepare(known, replication)
+    return known
+
+
+def take_down(known: World) -> bool:
+    """End all that runs of a world; False when nothing did."""
+    servers = [postgresql.Server(*server) for server in known.servers]
+    ran = emulator.stop(known) or any(server.process() for server in servers)
+    postgresql.stop(servers)
+    return ran
 
 
 def _undo(children: Children) -> None:
     children.stop()
     known = world.recorded()
     if known is not None:
-        emulator.stop(known)
+        take_down(known)
     world.forget()
 
 
 def _tables(replicas: list[Replica]) -> dict[str, dict[str, str]]:
     tables: dict[str, dict[str, str]] = {}
     for replica in replicas:
-        tables.setdefault(replica.region, {})[replica.dataset] = replica.table
+        if replica.engine is Engine.DYNAMODB:
+            tables.setdefault(replica.region, {})[replica.dataset] = replica.table
     return tables
 
 
@@ -154,6 +187,9 @@ def _show(known: World) -> None:
     for region, tables in known.tables.items():
         for dataset, name in tables.items():
             table.add_row(region, dataset, name)
+    for region, addresses in known.aurora.items():
+        for dataset, address in addresses.items():
+            table.add_row(region, dataset, f"PostgreSQL {address.rpartition('@')[2]}")
     Console().print(table)
 
 

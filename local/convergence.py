@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
+
 from distributary.adapters.dynamodb.values import image_from_sdk
 from distributary.domain.image import Image, key_text
 from distributary.domain.row import Row
@@ -13,6 +15,11 @@ from local.world import World
 
 WORKING = ("inbox", "outbox")
 LOST = ("inbox-dead", "outbox-dead", "capture-dead", "parked")
+ITEMS_ONLY = ("capture-dead",)
+"""Queues that a stack of DynamoDB has."""
+
+KEY = """SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+    WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY 1"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,10 @@ class Comparison:
     items: int
     differences: dict[str, dict[str, str]]
 
+    def __add__(self, other: "Comparison") -> "Comparison":
+        """Both datasets of the same regions."""
+        return Comparison(self.regions, self.items + other.items, self.differences | other.differences)
+
     def sentence(self) -> str:
         """One line that says it all."""
         verdict = "diverged" if self.differences else "converged"
@@ -31,7 +42,8 @@ class Comparison:
 
 def compare(world: World, dataset: str) -> Comparison:
     """Read every table of a dataset whole, and compare contents and versions."""
-    seen = {region: _rows(world, dataset, region) for region in _regions(world, dataset)}
+    rows_of = _rows if _has_items(world, dataset) else _sql_rows
+    seen = {region: rows_of(world, dataset, region) for region in _regions(world, dataset)}
     keys = sorted(set().union(*seen.values()))
     differences: dict[str, dict[str, str]] = {}
     for key in keys:
@@ -55,7 +67,15 @@ def wait_for_convergence(world: World, dataset: str, *, seconds: float) -> Compa
 
 
 def _regions(world: World, dataset: str) -> list[str]:
-    return [region for region, tables in world.tables.items() if dataset in tables]
+    return [
+        region
+        for region in world.regions
+        if dataset in {**world.tables.get(region, {}), **world.aurora.get(region, {})}
+    ]
+
+
+def _has_items(world: World, dataset: str) -> bool:
+    return any(dataset in tables for tables in world.tables.values())
 
 
 def messages(world: World, dataset: str, queues: tuple[str, ...]) -> int:
@@ -63,7 +83,7 @@ def messages(world: World, dataset: str, queues: tuple[str, ...]) -> int:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     total = 0
     for region in _regions(world, dataset):
-        for queue in queues:
+        for queue in (each for each in queues if _has_items(world, dataset) or each not in ITEMS_ONLY):
             url = queue_url(world, f"distributary-{dataset}-{queue}", region)
             answer = client(world, "sqs", region).get_queue_attributes(QueueUrl=url, AttributeNames=names)
             total += sum(int(answer["Attributes"][name]) for name in names)
@@ -82,4 +102,20 @@ def _rows(world: World, dataset: str, region: str) -> dict[str, str]:
             image: Image = image_from_sdk(item)
             row = Row(image)
             rows[key_text({name: image[name] for name in names})] = f"{row.digest} at {row.version}"
+    return rows
+
+
+def _sql_rows(world: World, dataset: str, region: str) -> dict[str, str]:
+    """Each row's table and key, and its content and version as one text, of all tables that are replicated."""
+    rows: dict[str, str] = {}
+    with psycopg.connect(world.aurora[region][dataset], autocommit=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for (table,) in connection.execute("SELECT relation FROM distributary.relations").fetchall():
+            content = "to_jsonb(t) - 'replication_stamp' - 'replication_state'"
+            version = "split_part(replication_stamp, ' ', 1)"
+            names = connection.execute(KEY, (table,))
+            keys = [name for (name,) in names.fetchall()]
+            found = connection.execute(f"SELECT {content}, {version} FROM {table} t".encode())  # noqa: S608
+            for row, at in found:
+                rows[f"{table} {[row[name] for name in keys]}"] = f"{sorted(row.items())} at {at}"
     return rows

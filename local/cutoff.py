@@ -12,7 +12,7 @@ from local.world import World
 @contextmanager
 def cut_off(world: World, dataset: str, region: str) -> Iterator[None]:
     """While this lasts, nothing gets into the region's inbox, and nothing of the region gets into another."""
-    before = {each: _policy(world, dataset, each) for each in world.tables}
+    before = {each: _policy(world, dataset, each) for each in world.regions}
     try:
         for each, policy in before.items():
             statements = [*policy["Statement"], _refusal(world, dataset, each, region)]

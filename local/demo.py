@@ -1,23 +1,40 @@
 """The demonstration: three regions under an application's writes, one of them cut off and let back, then compared."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from local import databases
 from local.convergence import LOST, Comparison, messages, wait_for_convergence
 from local.cutoff import cut_off
-from local.observation import Observer
-from local.workload import Workload
+from local.observation import ItemProbes, Observer, RowProbes
+from local.workload import DDL, ItemWorkload, RowWorkload, Workload
 from local.world import World
 
 TOGETHER, APART, AGAIN = 10.0, 12.0, 8.0
 """Seconds of the three acts: all regions together, one cut off, and all together again."""
 
+RATE = 5.0
+"""Writes a second of each engine in each region: what the emulator, one process for all, keeps up with."""
+
 PATIENCE = 60.0
 """Seconds that the regions have to become equal once the writing has ended."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One dataset, who writes it and who watches it."""
+
+    name: str
+    dataset: str
+    workload: Workload
+    observer: Observer
 
 
 @dataclass(frozen=True)
@@ -25,35 +42,51 @@ class Stage:
     """What the acts are played with."""
 
     world: World
-    dataset: str
-    workload: Workload
-    observer: Observer
+    engines: tuple[Engine, ...]
     console: Console
 
 
-def play(world: World, dataset: str, key: str, console: Console) -> Comparison:
-    """Play all acts with a live table, and compare the regions at the end."""
-    stage = Stage(world, dataset, Workload(world, dataset, key), Observer(world, dataset, key), console)
-    lonely = list(world.tables)[-1]
-    stage.observer.start()
-    stage.workload.start()
+def play(world: World, replication: Path, dataset: str, key: str, console: Console) -> list[Comparison]:
+    """Play all acts with a live table, and compare the regions at the end.
+
+    replication: the file that the world was started with. dataset, key: of the DynamoDB table.
+    """
+    engines = [
+        Engine("DynamoDB", dataset, ItemWorkload(world, dataset, key, rate=RATE), _watching(world, dataset, key))
+    ]
+    engines += [
+        Engine("Aurora", each, RowWorkload(world, each, rate=RATE), Observer(world, each, RowProbes(world, each)))
+        for each in databases.with_table(world, DDL, replication)
+    ]
+    stage = Stage(world, tuple(engines), console)
+    lonely = world.regions[-1]
+    for engine in engines:
+        engine.observer.start()
+        engine.workload.start()
     with Live(console=console, refresh_per_second=4, transient=False) as live:
         try:
             _act(stage, live, "every region takes writes to the same rows", TOGETHER)
-            with cut_off(world, dataset, lonely):
+            with ExitStack() as borders:
+                for engine in engines:
+                    borders.enter_context(cut_off(world, engine.dataset, lonely))
                 _act(stage, live, f"{lonely} is cut off; writing goes on everywhere", APART)
             _act(stage, live, f"{lonely} is back", AGAIN)
         finally:
-            stage.workload.stop()
-            stage.observer.stop()
+            for engine in engines:
+                engine.workload.stop()
+                engine.observer.stop()
         live.update(_table(stage, "the writing has ended; waiting for calm"))
-        comparison = wait_for_convergence(world, dataset, seconds=PATIENCE)
+        comparisons = [wait_for_convergence(world, engine.dataset, seconds=PATIENCE) for engine in engines]
         live.update(_table(stage, "compared"))
     console.print()
-    lost = messages(world, dataset, LOST)
+    lost = sum(messages(world, engine.dataset, LOST) for engine in engines)
     if lost:
         console.print(f"{lost} payloads are parked or dead letters", style="red")
-    return comparison
+    return comparisons
+
+
+def _watching(world: World, dataset: str, key: str) -> Observer:
+    return Observer(world, dataset, ItemProbes(world, dataset, key))
 
 
 def _act(stage: Stage, live: Live, title: str, seconds: float) -> None:
@@ -65,21 +98,22 @@ def _act(stage: Stage, live: Live, title: str, seconds: float) -> None:
 
 def _table(stage: Stage, title: str) -> Table:
     table = Table(title=title)
+    table.add_column("engine", no_wrap=True)
     table.add_column("link", no_wrap=True)
-    for heading in ("writes at home", "changes applied", "lag", "conflicts"):
+    for heading in ("writes", "applied", "lag", "conflicts"):
         table.add_column(heading, justify="right")
-    observer = stage.observer
-    for home in stage.world.tables:
-        for region in stage.world.tables:
-            if region == home:
-                continue
+    for engine in stage.engines:
+        observer = engine.observer
+        for home, region in permutations(stage.world.regions, 2):
             link = (home, region)
             lag = observer.lag(link)
             table.add_row(
+                engine.name,
                 f"{home} → {region}",
-                str(stage.workload.written[home]),
+                str(engine.workload.written[home]),
                 str(observer.changes[link]),
                 "over 5 s" if link in observer.missing else f"{lag * 1000:.0f} ms" if lag is not None else "…",
                 str(observer.conflicts[link]),
             )
+        table.add_section()
     return table

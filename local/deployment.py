@@ -87,11 +87,12 @@ def _deploy_region(
 
 
 def _deploy_one(world: World, replica: Replica, children: Children) -> None:
+    address = world.aurora.get(replica.region, {}).get(replica.dataset, "")
     command = [
         *(str(SAM), "deploy", "--config-env", "local", "--config-file", str(PROJECT / "samconfig.toml")),
         *("--template-file", str(BUILD_FOLDER / "template.yaml"), "--stack-name", replica.stack),
         *("--region", replica.region, "--resolve-s3", "--no-progressbar"),
-        *("--parameter-overrides", *_shared_parameters(), *replica.parameters()),
+        *("--parameter-overrides", *_shared_parameters(), *replica.parameters(address)),
     ]
     environment = _environment() | {
         "AWS_ACCESS_KEY_ID": world.access_key_id,

@@ -6,9 +6,12 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
+
+import psycopg
 
 from local.clients import client
+from local.workload import TABLE
 from local.world import World
 
 Link = tuple[str, str]
@@ -16,6 +19,65 @@ Link = tuple[str, str]
 
 PROBE = "probe-"
 RECENT = 20
+OVERLAP = 20_000
+"""Milliseconds of the log that are read again, since the lines of a long call come late."""
+
+
+class Probes(Protocol):
+    """Rows of their own, one a region, written at home and looked for elsewhere; called from several threads."""
+
+    def write(self, home: str, number: int) -> None:
+        """Write the row of a region."""
+        ...
+
+    def seen(self, region: str, home: str, number: int) -> bool:
+        """Whether a region has the row as it was written."""
+        ...
+
+
+@dataclass(frozen=True)
+class ItemProbes:
+    """In a DynamoDB table whose key is one string."""
+
+    world: World
+    dataset: str
+    key: str
+
+    def write(self, home: str, number: int) -> None:
+        """See `Probes`."""
+        item = {self.key: {"S": f"{PROBE}{home}"}, "n": {"N": str(number)}}
+        client(self.world, "dynamodb", home).put_item(TableName=self.world.tables[home][self.dataset], Item=item)
+
+    def seen(self, region: str, home: str, number: int) -> bool:
+        """See `Probes`."""
+        key, table = {self.key: {"S": f"{PROBE}{home}"}}, self.world.tables[region][self.dataset]
+        answer = client(self.world, "dynamodb", region).get_item(TableName=table, Key=key, ConsistentRead=True)
+        return bool(answer.get("Item", {}).get("n") == {"N": str(number)})
+
+
+class RowProbes:
+    """In the demonstration's table of an Aurora database."""
+
+    def __init__(self, world: World, dataset: str) -> None:
+        self._world, self._dataset = world, dataset
+        self._connections = threading.local()
+
+    def write(self, home: str, number: int) -> None:
+        """See `Probes`."""
+        sql = f"""INSERT INTO {TABLE} (id, region, amount) VALUES (%s, %s, %s)
+            ON CONFLICT (id) DO UPDATE SET amount = excluded.amount"""  # noqa: S608
+        self._connection(home).execute(sql, (f"{PROBE}{home}", home, number))
+
+    def seen(self, region: str, home: str, number: int) -> bool:
+        """See `Probes`."""
+        sql = f"SELECT 1 FROM {TABLE} WHERE id = %s AND amount = %s"  # noqa: S608
+        return self._connection(region).execute(sql, (f"{PROBE}{home}", number)).fetchone() is not None
+
+    def _connection(self, region: str) -> "psycopg.Connection[Any]":
+        known: dict[str, psycopg.Connection[Any]] = self._connections.__dict__
+        if region not in known:
+            known[region] = psycopg.connect(self._world.aurora[region][self._dataset], autocommit=True)
+        return known[region]
 
 
 @dataclass
@@ -24,7 +86,7 @@ class Observer:
 
     world: World
     dataset: str
-    key: str
+    probes: Probes
     changes: Counter[Link] = field(default_factory=Counter)
     conflicts: Counter[Link] = field(default_factory=Counter)
     lags: defaultdict[Link, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=RECENT)))
@@ -35,7 +97,7 @@ class Observer:
 
     def start(self) -> None:
         """Begin to watch."""
-        for work in (self._read_logs, *(lambda r=region: self._probe(r) for region in self.world.tables)):
+        for work in (self._read_logs, *(lambda r=region: self._probe(r) for region in self.world.regions)):
             thread = threading.Thread(target=self._guarded, args=(work,), daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -63,13 +125,15 @@ class Observer:
         group = f"/aws/lambda/distributary-{self.dataset}-apply"
         seen: dict[str, set[str]] = defaultdict(set)
         began = int(time.time() * 1000) - 1000
+        since = dict.fromkeys(self.world.regions, began)
         while True:
             ending = self._stop.is_set()
-            for region in self.world.tables:
+            for region in self.world.regions:
                 logs = client(self.world, "logs", region)
-                pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=began)
+                pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since[region])
                 for event in (event for page in pages for event in page["events"]):
                     name = f"{event['timestamp']} {event['logStreamName']} {event['message']}"
+                    since[region] = max(since[region], event["timestamp"] - OVERLAP)
                     if name not in seen[region]:
                         seen[region].add(name)
                         self._count(region, event["message"])
@@ -88,26 +152,16 @@ class Observer:
 
     def _probe(self, home: str) -> None:
         """Put a row in its home region, again and again, and see when the others have it."""
-        row = {self.key: {"S": f"{PROBE}{home}"}}
         for number in range(1_000_000):
             if self._stop.wait(1.5):
                 return
-            value = {"N": str(number)}
             began = time.monotonic()
-            client(self.world, "dynamodb", home).put_item(
-                TableName=self.world.tables[home][self.dataset], Item={**row, "n": value}
-            )
-            waiting = {region for region in self.world.tables if region != home}
+            self.probes.write(home, number)
+            waiting = {region for region in self.world.regions if region != home}
             while waiting and time.monotonic() - began < 5 and not self._stop.is_set():
                 time.sleep(0.02)
                 for region in list(waiting):
-                    if self._has(region, row, value):
+                    if self.probes.seen(region, home, number):
                         self.lags[(home, region)].append(time.monotonic() - began)
                         waiting.discard(region)
             self.missing = {link for link in self.missing if link[0] != home} | {(home, each) for each in waiting}
-
-    def _has(self, region: str, row: Any, value: Any) -> bool:
-        answer = client(self.world, "dynamodb", region).get_item(
-            TableName=self.world.tables[region][self.dataset], Key=row, ConsistentRead=True
-        )
-        return bool(answer.get("Item", {}).get("n") == value)

@@ -4,17 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distributary import settings
-from distributary.domain.dataset import KeySchema
+from distributary.domain.dataset import Engine, KeySchema
 from distributary.domain.errors import InvalidSettings
 from local.world import LocalWorldError
 
 
 @dataclass(frozen=True)
 class Replica:
-    """One stack to deploy: a DynamoDB dataset in one region."""
+    """One stack to deploy: a dataset in one region."""
 
     dataset: str
     region: str
+    engine: Engine
     key: KeySchema
 
     @property
@@ -27,8 +28,13 @@ class Replica:
         """The table's name: what the stack calls a table that it creates itself."""
         return self.dataset
 
-    def parameters(self) -> list[str]:
-        """The stack parameters that tell this replica from any other, as the SAM CLI takes them."""
+    def parameters(self, address: str) -> list[str]:
+        """The stack parameters that tell this replica from any other, as the SAM CLI takes them.
+
+        address: of the database, for Aurora.
+        """
+        if self.engine is Engine.AURORA:
+            return [f"Dataset={self.dataset}", "Engine=aurora", f"DatabaseDsn={address}"]
         parameters = [
             f"Dataset={self.dataset}",
             f"PartitionKeyName={self.key.partition}",
@@ -56,5 +62,7 @@ def read_replicas(file: Path) -> list[Replica]:
                 "leave `account` out, or use a file of your own with: make up REPLICATION=FILE"
             )
     return [
-        Replica(dataset.name, site.region, dataset.key) for dataset in replication.datasets for site in dataset.replicas
+        Replica(dataset.name, site.region, dataset.engine, dataset.key)
+        for dataset in replication.datasets
+        for site in dataset.replicas
     ]

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ class World:
 
     `started` is the emulator's time of creation: with it, a process that got the same id later is not
     mistaken for ours. `sources` is the digest of everything that was deployed. `tables` maps region and
-    dataset to the table's name; it is empty until the deployment is complete.
+    dataset to the DynamoDB table's name, `aurora` to the database's address, which holds its password. `complete`:
+    whether every stack has been deployed. `servers`: process id, time of creation and folder of each PostgreSQL.
     """
 
     pid: int
@@ -37,11 +38,14 @@ class World:
     secret_access_key: str
     sources: str
     tables: dict[str, dict[str, str]]
+    aurora: dict[str, dict[str, str]] = field(default_factory=dict)
+    servers: list[tuple[int, float, str]] = field(default_factory=list)
+    complete: bool = False
 
     @property
-    def complete(self) -> bool:
-        """Whether every stack has been deployed."""
-        return bool(self.tables)
+    def regions(self) -> list[str]:
+        """All regions, in the order of the file."""
+        return list(dict.fromkeys((*self.tables, *self.aurora)))
 
     def process(self) -> psutil.Process | None:
         """The emulator's process, or None when it no longer runs."""
@@ -60,7 +64,10 @@ class World:
                 "access_key_id": self.access_key_id,
                 "secret_access_key": self.secret_access_key,
             },
-            "regions": {region: {"tables": tables, "aurora": {}} for region, tables in self.tables.items()},
+            "regions": {
+                region: {"tables": self.tables.get(region, {}), "aurora": self.aurora.get(region, {})}
+                for region in self.regions
+            },
         }
 
     def save(self) -> None:

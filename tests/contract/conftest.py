@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.contract.aurora_sites import Site, Sites, site, sites
 from tests.contract.engines import (
     dynamodb_client,
     dynamodb_local,
@@ -72,4 +73,25 @@ def postgresql_address(request: pytest.FixtureRequest) -> Iterator[str]:
 def source(postgresql_address: str) -> Iterator[Source]:
     """A schema in PostgreSQL and a slot that tells of it."""
     with new_source(postgresql_address) as made:
+        yield made
+
+
+@pytest.fixture
+def aurora(postgresql_address: str) -> Iterator[Site]:
+    """A database, not yet prepared."""
+    with site(postgresql_address) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[tuple[str, ...]]:
+    """A server a region, not all of one version."""
+    with postgresql(16) as first, postgresql(18) as second, postgresql(16) as third:
+        yield first, second, third
+
+
+@pytest.fixture
+def regions(servers: tuple[str, ...]) -> Iterator[Sites]:
+    """A dataset in three regions, not yet prepared."""
+    with sites(servers) as made:
         yield made

@@ -51,7 +51,7 @@ def another(feelings: Source) -> Iterator[psycopg.Connection]:
 def many(start: int) -> str:
     """Inserts so many rows that the transaction is streamed."""
     numbers = f"generate_series({start}, {start + ROWS - 1})"
-    return f"INSERT INTO feelings SELECT n, 'fine', repeat('x', 100) FROM {numbers} n"  # noqa: S608 - of two numbers
+    return f"INSERT INTO feelings SELECT n, 'fine', repeat('x', 100) FROM {numbers} n"
 
 
 def streamed(source: Source) -> list[Message]:

@@ -90,7 +90,7 @@ def world(state: Path) -> Iterator[World]:
         assert up.returncode == 0, up.stderr
         started = World(**json.loads((state / "world.json").read_text(encoding="utf-8")))
         yield started
-        running = family(started.pid)
+        running = [each for pid in (started.pid, *(server[0] for server in started.servers)) for each in family(pid)]
         down = distributary(state, "local", "down")
         assert (down.returncode, alive(running)) == (0, []), down.stderr
         assert not (state / "world.json").exists()

@@ -12,7 +12,7 @@ from distributary.domain.version import MICROSECONDS
 from local.clients import client
 from local.convergence import LOST, WORKING, Comparison, messages, wait_for_convergence
 from local.cutoff import cut_off
-from local.workload import Workload
+from local.workload import ItemWorkload, Workload
 from local.world import World
 from tests.end_to_end.functions import now, told
 from tests.end_to_end.rows import HOME, LONELY, PATIENCE, PEER, delete, note, put, read, until, wait_until
@@ -37,7 +37,7 @@ def forwarded(world: World, source: str, to: str, since: int) -> int:
 def test_regions_under_load_end_equal_although_one_was_cut_off(world: World) -> None:
     # given: writes to the same rows in all regions
     began = now()
-    workload = Workload(world, "orders", "pk", rows=30, rate=6)
+    workload = ItemWorkload(world, "orders", "pk", rows=30, rate=6)
     workload.start()
     try:
         write_more(workload, 10)

@@ -22,6 +22,7 @@ from distributary.domain.steps import Decision, Write
 from distributary.domain.version import NOTHING_SEEN, Context, Version
 from distributary.services.apply import Apply
 from distributary.services.capture import Capture
+from distributary.services.handover import HandOver
 from tests.simulation.histories import Kind
 from tests.simulation.setting import Writing
 
@@ -99,7 +100,7 @@ def _all_done(original: Callable[..., ApplyReport]) -> Callable[..., ApplyReport
     return run
 
 
-def _without_outbox(self: Capture, peer: str, messages: Sequence[str]) -> DistributaryError | None:
+def _without_outbox(self: HandOver, peer: str, messages: Sequence[str]) -> DistributaryError | None:
     try:
         self.inboxes.send(peer, messages)
     except DistributaryError as error:
@@ -191,7 +192,7 @@ MISTAKES = (
     Mistake("version from the processing time", settlement, "_local", _from_processing_time(settlement._local)),
     Mistake("the checkpoint one too far", Capture, "run", _one_too_far(Capture.run)),
     Mistake("unfinished messages deleted", Apply, "run", _all_done(Apply.run)),
-    Mistake("nothing kept for an unreachable peer", Capture, "_deliver", _without_outbox),
+    Mistake("nothing kept for an unreachable peer", HandOver, "_deliver", _without_outbox),
     Mistake("an echo told by its stamp alone", origin, "_echo", _echo_by_stamp),
     Mistake("an echo told by the old row being settled", origin, "_echo", _echo_if_it_was_settled, MIXED, 3000),
     Mistake("deletion without a mark", settlement, "remove", _without_mark, MIXED),

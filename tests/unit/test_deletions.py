@@ -235,3 +235,35 @@ def test_a_deletion_that_an_application_writes_into_loses_no_write(site: Site, a
         assert site.content() == item(n=1)
     changes = site.changes()
     assert (site.content() == item(n=1)) == any(change.image == item(n=1) for change in changes)
+
+
+# --- that ended before they were done
+
+
+@pytest.mark.parametrize("again", ["the row that was to go", "an older one"])
+def test_a_message_that_comes_again_finishes_the_deletion_that_was_begun(site: Site, again: str) -> None:
+    # given: a change that lands under a newer deletion, and whose removal ends between its note and its deletion
+    change = change_of(n=1, at=NOW)
+    older = change_of(n=2, at=NOW - SECOND)
+    site.interrupt("look_back", lambda: site.merge(deletion_of(at=LATER)))
+    site.interrupt("remembered", lambda: None, crash)
+    with pytest.raises(KeyboardInterrupt):
+        site.merge(change)
+    assert site.present().marked
+    # when: a message comes again
+    site.merge(change if again == "the row that was to go" else older)
+    # then
+    assert site.row() is None
+
+
+def test_the_record_of_an_insert_finishes_the_deletion_that_was_begun(site: Site) -> None:
+    # given: our own insert under a newer deletion, whose removal ended before it was done
+    site.interrupt("look_back", lambda: site.merge(deletion_of(at=LATER)))
+    site.interrupt("remembered", lambda: None, crash)
+    with pytest.raises(KeyboardInterrupt):
+        site.merge(change_of(n=1, at=NOW))
+    assert site.present().marked
+    # when: the record of the insert is captured
+    site.settle_all()
+    # then
+    assert site.row() is None

@@ -10,7 +10,7 @@ from distributary.domain.block import Block, Taken
 from distributary.domain.change import Change
 from distributary.domain.errors import DistributaryError, UniqueClash
 from distributary.domain.image import Image
-from distributary.domain.logged import Logged, Portion
+from distributary.domain.logged import Holding, Logged, Portion
 from distributary.domain.parcel import Parcel
 from distributary.domain.row import State, Tombstone
 from distributary.domain.steps import Remember, Write
@@ -72,8 +72,8 @@ class ChangeLog(Protocol):
     not ready (after a failover, for a while), SlotLost, MalformedStream, NotInstalled.
     """
 
-    def hold(self) -> list[Alert] | None:
-        """Keep the log for this process; what is to be told of the database. None: another process holds it."""
+    def hold(self) -> Holding | None:
+        """Keep the log for this process until `release`, and look at the database. None: another process holds it."""
         ...
 
     def read(self, limit: int) -> Iterator[Portion]:
@@ -83,12 +83,20 @@ class ChangeLog(Protocol):
         """
         ...
 
-    def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
-        """The writes with the columns that the log left out, read from the rows; without those overtaken meanwhile."""
-        ...
-
     def advance(self, end: int | None) -> None:
         """Remember that all up to a portion's end was handed over; none: go on, for nothing was read for a while."""
+        ...
+
+    def release(self) -> None:
+        """Let another process hold the log, also where this one is put to sleep and not ended."""
+        ...
+
+
+class Source(Protocol):
+    """The rows that a log tells of, as they are now."""
+
+    def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
+        """The writes with the columns that the log left out, read from the rows; without those overtaken meanwhile."""
         ...
 
 

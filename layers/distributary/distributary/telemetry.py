@@ -62,6 +62,7 @@ def followed(report: LogReport) -> None:
             {"kind": alert.kind.value, "subject": alert.subject, "detail": alert.detail} for alert in report.alerts
         ],
         "unannounced": report.unannounced,
+        "retained": report.retained,
         "busy": report.busy,
     }
     _tell("followed", facts, [report.failure] if report.failure else list(report.held.values()))
@@ -78,6 +79,7 @@ def followed(report: LogReport) -> None:
             "SchemaChanges": kinds[AlertKind.SCHEMA_CHANGED],
             "Unstamped": kinds[AlertKind.UNSTAMPED],
             "SlotLost": kinds[AlertKind.SLOT_LOST],
+            "RetainedLog": report.retained,
         }
     )
 

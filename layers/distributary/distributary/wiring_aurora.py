@@ -48,10 +48,12 @@ def capture_log() -> CaptureLog:
     identity = Identity(told.dataset.name, told.region, slot_of(told.dataset.name))
     events: EventBridgeClient = wiring.client("events", told.region, wiring.QUEUE)
     outbox = SqsOutbox(wiring.sqs(told.region), told.outbox_url)
+    log = PostgresChangeLog(_session(READING), session, identity, known, wiring.clock)
     return CaptureLog(
         dataset=told.dataset,
         region=told.region,
-        log=PostgresChangeLog(_session(READING), session, identity, known, wiring.clock),
+        log=log,
+        source=log,
         replica_of=_Replicas(session, known),
         handover=HandOver(told.dataset, told.region, wiring.breaking_inboxes(), outbox, wiring.side_by_side().map),
         parking=SqsParking(wiring.sqs(told.region), told.parked_url),

@@ -49,8 +49,8 @@ class LogReport:
     """The facts of one period of following a log.
 
     writes: of applications, those overtaken or replaced by a later one in the same portion (`overtaken`) included.
-    busy: another call holds the log. failure: what ended the period early. unannounced: alerts that automation was not
-    told of.
+    busy: another call holds the log. retained: bytes of log that the database kept for us. failure: what ended the
+    period early. unannounced: alerts that automation was not told of.
     """
 
     writes: int = 0
@@ -61,6 +61,7 @@ class LogReport:
     parked: list[Parcel] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     unannounced: int = 0
+    retained: int = 0
     busy: bool = False
     failure: DistributaryError | None = None
 

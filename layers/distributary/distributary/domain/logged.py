@@ -23,6 +23,14 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What the database looks like. retained: bytes of log that it keeps for us."""
+
+    alerts: tuple[Alert, ...] = ()
+    retained: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Portion:
     """A part of the log. end: the position to go on from once all up to here is handed over; none within a transaction.
 

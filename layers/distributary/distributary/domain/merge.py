@@ -52,6 +52,9 @@ def _put(change: Change, image: Image, place: Place, take_unsettled: bool) -> De
         state = read.trusting(place.latest)
         row, tombstone = state.row, state.tombstone
         if tombstone is not None and tombstone.covers(change.version):
+            if row is not None and row.version is not None and row.marked and row.as_stamped:
+                yield from remove(row, row.version, row.context, place)  # a delivery ended before it was done
+                continue
             return (yield from _stay_deleted(change, state, tombstone, place))
         if row is None:
             seen = tombstone.context if tombstone else NOTHING_SEEN

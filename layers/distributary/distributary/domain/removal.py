@@ -40,7 +40,10 @@ def remove(row: Row, deletion: Version, context: Context, place: Place) -> Decis
 
 
 def look_again(version: Version, place: Place) -> Decision[Tombstone | None]:
-    """After a row of that version was written: remove it if a newer tombstone is there. Returns the tombstone."""
+    """After a row of that version was written: remove it if a newer tombstone is there. Returns the tombstone.
+
+    A row that is marked already was left so by a call that ended before it was done.
+    """
     tombstone: Tombstone | None = None
     for _ in range(ATTEMPTS):
         stored: Tombstone | None = yield LookBack()
@@ -49,8 +52,9 @@ def look_again(version: Version, place: Place) -> Decision[Tombstone | None]:
             break
         state: State = yield Look()
         row = state.trusting(place.latest).row
-        if row is None or not row.settled or row.version != version:
+        if row is None or not row.as_stamped or row.version is None or not (row.marked or row.version == version):
             break
-        if (yield from remove(row, tombstone.deletion, tombstone.context, place)):
+        deletion, context = (row.version, row.context) if row.marked else (tombstone.deletion, tombstone.context)
+        if (yield from remove(row, deletion, context, place)):
             break
     return tombstone

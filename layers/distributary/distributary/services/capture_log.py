@@ -18,7 +18,7 @@ from distributary.domain.logged import Logged, Portion, last_states
 from distributary.domain.parcel import parcel
 from distributary.domain.place import Place
 from distributary.domain.stamped_merge import settle_inserted
-from distributary.ports import Announcements, ChangeLog, Parking, Replica
+from distributary.ports import Announcements, ChangeLog, Parking, Replica, Source
 from distributary.services.handover import HandOver
 from distributary.services.rounds import run
 
@@ -45,6 +45,7 @@ class CaptureLog:
     dataset: Dataset
     region: str
     log: ChangeLog
+    source: Source
     replica_of: Callable[[str], Replica]
     handover: HandOver
     parking: Parking
@@ -55,28 +56,36 @@ class CaptureLog:
     def run(self, remaining: Callable[[], int]) -> Iterator[LogReport]:
         """Follow the log, and tell the facts of every period. remaining: milliseconds until the function's deadline."""
         told: set[Alert] = set()
-        while remaining() > RESERVE:
-            report = LogReport()
-            try:
-                self._follow(remaining, report, told)
-            except RetryLater as error:
-                report.failure = error
-                self.sleep(TROUBLE_PAUSE)
-            except Misconfigured as error:
-                report.failure = error
-                if isinstance(error, SlotLost):
-                    self._announce([Alert(AlertKind.SLOT_LOST, self.dataset.name, str(error))], report, told)
-            yield report
-            if report.busy or isinstance(report.failure, Misconfigured):
-                return
+        try:
+            while remaining() > RESERVE:
+                report = self._period(remaining, told)
+                yield report
+                if report.busy or isinstance(report.failure, Misconfigured):
+                    return
+        finally:
+            self.log.release()
+
+    def _period(self, remaining: Callable[[], int], told: set[Alert]) -> LogReport:
+        report = LogReport()
+        try:
+            self._follow(remaining, report, told)
+        except RetryLater as error:
+            report.failure = error
+            self.sleep(TROUBLE_PAUSE)
+        except Misconfigured as error:
+            report.failure = error
+            if isinstance(error, SlotLost):
+                self._announce([Alert(AlertKind.SLOT_LOST, self.dataset.name, str(error))], report, told)
+        return report
 
     def _follow(self, remaining: Callable[[], int], report: LogReport, told: set[Alert]) -> None:
         """Read what comes for one period."""
-        alerts = self.log.hold()
-        if alerts is None:
+        holding = self.log.hold()
+        if holding is None:
             report.busy = True
             return
-        self._announce(alerts, report, told)
+        report.retained = holding.retained
+        self._announce(holding.alerts, report, told)
         pause, until, quiet = SHORTEST_PAUSE, self.clock() + PERIOD, True
         while self.clock() < until and remaining() > RESERVE:
             if self._read(remaining, report, told):
@@ -106,7 +115,7 @@ class CaptureLog:
     def _take(self, portion: Portion, report: LogReport, told: set[Alert]) -> None:
         writes = last_states(portion.writes)
         whole = [each for each in writes if not each.missing]
-        whole += self.log.complete([each for each in writes if each.missing])
+        whole += self.source.complete([each for each in writes if each.missing])
         self._park(portion, report)
         handed = self.handover.ship(self._still_there(whole))
         report.shipped.update(handed.shipped)

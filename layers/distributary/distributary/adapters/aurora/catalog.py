@@ -70,6 +70,13 @@ _TABLES = f"""
     ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
 """
 
+ALTERED = f"""SELECT r.relation, r.columns IS NOT DISTINCT FROM (
+        SELECT pg_catalog.jsonb_object_agg(a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
+        FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = pg_catalog.to_regclass(r.relation) AND a.attnum > 0 AND NOT a.attisdropped)
+    FROM {SCHEMA}.relations r ORDER BY 1"""
+"""Which tables have other columns than when they were taken in."""
+
 
 def tables(session: Session, patterns: Sequence[str]) -> list[Table]:
     """The tables that patterns such as "public.*" or "public.orders" name, by schema and name."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from distributary.adapters.aurora import statements
-from distributary.adapters.aurora.catalog import SCHEMA, Table
+from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, Table
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.pgoutput import Decoder
 from distributary.adapters.aurora.positions import format_lsn, parse_lsn
@@ -21,9 +21,9 @@ from distributary.adapters.aurora.session import Session, StreamingSession
 from distributary.adapters.aurora.statements import EXPECTED
 from distributary.adapters.aurora.transactions import Assembler
 from distributary.domain.alert import Alert, AlertKind
-from distributary.domain.errors import NotInstalled, SlotLost, Unavailable
+from distributary.domain.errors import NotInstalled, SchemaDiffers, SlotLost, Unavailable
 from distributary.domain.image import Image
-from distributary.domain.logged import Logged, Portion
+from distributary.domain.logged import Holding, Logged, Portion
 
 SIZE = 2_000
 """Messages that are in memory at once, whatever the size of a transaction."""
@@ -34,16 +34,14 @@ TOMBSTONE_DAYS = 45
 _PEEK = """SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, NULL, $2::integer,
     'proto_version', '1', 'publication_names', $3)"""
 _LOCK = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended($1, 0))"
-_SLOT = f"""SELECT s.confirmed_flush_lsn::text, coalesce(s.wal_status, 'reserved'), s.active_pid,
+_SLOT = f"""SELECT s.confirmed_flush_lsn::text, coalesce(s.wal_status, 'reserved'),
     (SELECT c.lsn::text FROM {SCHEMA}.checkpoint c WHERE c.slot = $1),
-    pg_catalog.pg_is_in_recovery() FROM (SELECT) one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = $1"""
+    pg_catalog.pg_is_in_recovery(),
+    CASE WHEN NOT pg_catalog.pg_is_in_recovery()
+         THEN coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), s.restart_lsn), 0)::bigint END
+    FROM (SELECT) one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = $1"""
 _CHECKPOINT = f"""INSERT INTO {SCHEMA}.checkpoint (slot, lsn) VALUES ($1, $2::pg_lsn)
     ON CONFLICT (slot) DO UPDATE SET lsn = excluded.lsn, at = pg_catalog.clock_timestamp()"""
-_ALTERED = f"""SELECT r.relation, r.columns IS NOT DISTINCT FROM (
-        SELECT pg_catalog.jsonb_object_agg(a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
-        FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = pg_catalog.to_regclass(r.relation) AND a.attnum > 0 AND NOT a.attisdropped)
-    FROM {SCHEMA}.relations r ORDER BY 1"""
 _PURGE = f"""DELETE FROM {SCHEMA}.tombstones WHERE (relation, key) IN (SELECT relation, key FROM {SCHEMA}.tombstones
     WHERE deleted_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => {TOMBSTONE_DAYS})
     LIMIT {PURGED_AT_ONCE})"""
@@ -77,20 +75,21 @@ class PostgresChangeLog:
         self._identity, self._slot = identity, identity.slot
         self._seen = ""
 
-    def hold(self) -> list[Alert] | None:
+    def hold(self) -> Holding | None:
         """See `ports.ChangeLog`. The lock is the session's, so it ends with the session, however that ends."""
         self._reader.run("SELECT pg_catalog.pg_advisory_unlock_all()")
         ((held,),) = self._reader.run(_LOCK, self._slot)
         if not held:
             return None
-        self._check_slot()
+        retained = self._check_slot()
         self._session.run(_PURGE)
-        altered = self._session.run(_ALTERED)
-        return [
-            Alert(AlertKind.SCHEMA_CHANGED, str(relation), "other columns than when it was taken in")
-            for relation, same in altered
-            if not same
-        ]
+        altered = [str(relation) for relation, same in self._session.run(ALTERED) if not same]
+        told = "other columns than when it was taken in"
+        return Holding(tuple(Alert(AlertKind.SCHEMA_CHANGED, relation, told) for relation in altered), retained)
+
+    def release(self) -> None:
+        """See `ports.ChangeLog`. A function that sleeps between two calls must not keep the lock: its session ends."""
+        self._reader.close()
 
     def read(self, limit: int) -> Iterator[Portion]:
         """See `ports.ChangeLog`. A look at the log's end saves a reading that would tell nothing.
@@ -130,8 +129,12 @@ class PostgresChangeLog:
         self._session.run(_CHECKPOINT, self._slot, position)
         self._reader.run("SELECT pg_catalog.pg_replication_slot_advance($1, $2::pg_lsn)", self._slot, position)
 
-    def _check_slot(self) -> None:
-        ((confirmed, status, _, checkpoint, replica),) = self._session.run(_SLOT, self._slot)
+    def _check_slot(self) -> int:
+        """Raises what is wrong with the slot; gives the bytes of log that it keeps."""
+        try:
+            ((confirmed, status, checkpoint, replica, retained),) = self._session.run(_SLOT, self._slot)
+        except SchemaDiffers as error:
+            raise NotInstalled("the database was not prepared for replication") from error
         if replica:
             self._reader.close()
             self._session.close()
@@ -146,6 +149,7 @@ class PostgresChangeLog:
             self._session.run(_CHECKPOINT, self._slot, confirmed)
         elif parse_lsn(confirmed) > parse_lsn(checkpoint):
             raise SlotLost(f"slot {self._slot} was consumed by somebody else, from {checkpoint} to {confirmed}")
+        return int(retained)
 
 
 def _texts(image: Image) -> dict[str, str | None]:

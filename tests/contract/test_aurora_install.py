@@ -1,0 +1,106 @@
+"""Preparing a database: idempotent, safe for every name, undone without a trace, and never silent about a lost slot."""
+
+from __future__ import annotations
+
+import pytest
+
+from distributary.adapters.aurora import install
+from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
+from distributary.domain.message import unpack
+from tests.contract.aurora_sites import Site
+
+NAMES = ['sel"ect', "o'brien", "$1 %s :x", "UPPER case", "水", "a.b", "$body$", "x" * 63, "~n; drop", "tab\tle"]
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def test_a_second_run_has_nothing_to_do(aurora: Site) -> None:
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY)")
+    assert aurora.install()
+    assert aurora.install() == []
+
+
+def test_tables_that_came_later_are_taken_in(aurora: Site) -> None:
+    aurora.install()
+    aurora.write("CREATE TABLE later (id int PRIMARY KEY)")
+    assert aurora.install() == ['table "public"."later"']
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_legal_name_is_replicated(aurora: Site, name: str) -> None:
+    # given: a table, its key and a column with the name
+    table = quoted(name)
+    key = quoted(f"{name[:40]}k")
+    aurora.write(f"CREATE TABLE {table} ({key} text PRIMARY KEY, {table} text)")
+    # when: all of it is written
+    aurora.install()
+    aurora.write(f"INSERT INTO {table} VALUES ('a', 'b')", f"UPDATE {table} SET {table} = 'c'")
+    aurora.write(f"INSERT INTO {table} VALUES ('d', 'e')", f"DELETE FROM {table} WHERE {key} = 'd'")
+    # then: all of it is captured under that name
+    aurora.capture()
+    inbox = aurora.queues["eu-west-1"]
+    (body,) = [message.body for message in inbox.messages.values()]
+    changes = {str(change.key): change for change in unpack(body, aurora.dataset)}
+    assert {change.table for change in changes.values()} == {f'"public".{table}'}
+    kept = changes[str({f"{name[:40]}k": {"S": "a"}})]
+    assert kept.image == {f"{name[:40]}k": {"S": "a"}, name: {"S": "c"}}
+    assert changes[str({f"{name[:40]}k": {"S": "d"}})].image is None
+
+
+def test_tables_without_a_key_are_refused_with_the_remedy(aurora: Site) -> None:
+    aurora.write("CREATE TABLE a (id int)", "CREATE TABLE b (id int)")
+    with pytest.raises(NotInstalled, match=r'"public"."a", "public"."b"; add one') as refused:
+        aurora.install()
+    assert "replication.toml" in str(refused.value)
+
+
+def test_a_database_of_another_region_is_left_alone(aurora: Site) -> None:
+    aurora.install()
+    aurora.region = "eu-west-1"
+    with pytest.raises(InvalidSettings, match="us-east-1; uninstall that first"):
+        aurora.install()
+
+
+def test_a_lost_slot_is_made_anew_only_on_demand(aurora: Site) -> None:
+    aurora.install()
+    aurora.capture()
+    slot = install.slot_of(aurora.dataset.name)
+    aurora.ask(f"SELECT pg_drop_replication_slot('{slot}')")
+    with pytest.raises(SlotLost, match="was there once"):
+        aurora.install()
+    assert "the slot that keeps what is written from now on" in aurora.install(new_slot=True)
+    assert aurora.capture().failure is None
+
+
+def test_nothing_is_left_after_it_was_undone(aurora: Site) -> None:
+    # given: a prepared database with a deleted row
+    before = "SELECT relname, attname FROM pg_attribute JOIN pg_class c ON attrelid = c.oid AND relname = 't'"
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY)")
+    was = aurora.ask(f"{before} WHERE NOT attisdropped ORDER BY 2")
+    aurora.install()
+    aurora.write("INSERT INTO t VALUES (1)", "DELETE FROM t")
+    # when
+    session = aurora.session()
+    install.carry_out(session, install.removal(session, aurora.dataset))
+    # then
+    assert aurora.ask(f"{before} WHERE NOT attisdropped ORDER BY 2") == was
+    for place in ("pg_trigger WHERE NOT tgisinternal", "pg_namespace WHERE nspname = 'distributary'", "pg_publication"):
+        assert aurora.ask(f"SELECT count(*) FROM {place}") == [(0,)]
+    assert aurora.ask("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()") == [(0,)]
+    assert install.removal(session, aurora.dataset) == []
+
+
+def test_who_may_not_replicate_is_told_which_right_is_missing(aurora: Site) -> None:
+    aurora.write("CREATE ROLE modest LOGIN", "GRANT modest TO CURRENT_USER")
+    try:
+        session = aurora.session()
+        session.run("SET ROLE modest")
+        with pytest.raises(NotInstalled) as refused:
+            install.plan(session, aurora.dataset, aurora.region)
+        assert "GRANT rds_replication" in str(refused.value)
+        assert "GRANT CREATE ON DATABASE" in str(refused.value)
+    finally:
+        session.close()
+        aurora.write("DROP ROLE modest")
