@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from distributary.domain.alert import Alert
+from distributary.domain.block import Block, Taken
 from distributary.domain.change import Change
 from distributary.domain.errors import DistributaryError, UniqueClash
 from distributary.domain.image import Image
@@ -45,6 +46,22 @@ class Replica(Protocol):
 
     def remember(self, notes: Sequence[tuple[Image, Remember]]) -> Sequence[Outcome]:
         """Write tombstones on condition that they are still as expected; one outcome a note, in their order."""
+        ...
+
+
+class Bulk(Protocol):
+    """The rows and tombstones of one table of a database that stamps its writes, many at a time.
+
+    For what is plain: the writer of a change had seen all that this replica knows of the row, the row itself and its
+    tombstone, so it replaces both and its stamp stands as it is. `domain.stamped_merge` would do the same.
+    """
+
+    def take(self, block: Block) -> Taken:
+        """Merge what is plain, and tell what is left: all else, what was refused, and any of it that was not sure.
+
+        A row is in the block once. Raises RetryLater or Misconfigured when the whole call failed; it may have had a
+        part of its effect then, and does no harm when it is made again.
+        """
         ...
 
 

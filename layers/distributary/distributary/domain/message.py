@@ -1,7 +1,8 @@
 """Inbox messages: many changes of one region as text, and back, with everything checked that comes in.
 
-A message is a JSON object {format, dataset, policies, home, changes}. One whose only change is too large as text is
-deflated (zlib, base64, after the prefix "deflate:"): typed JSON can be several times the size of the item it shows.
+A message is a JSON object {format, dataset, policies, home, changes} or, for an SQL database, {…, home, blocks}. One
+whose only change is too large as text is deflated (zlib, base64, after the prefix "deflate:"): typed JSON can be
+several times the size of the item it shows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from distributary.domain.block import Block, block_from, blocks_of
 from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset, Engine
 from distributary.domain.errors import (
@@ -30,34 +32,76 @@ FORMAT = 1
 LIMIT = 900 * 1024
 """Bytes of one message; the queue takes 1 MiB, and its own attributes count."""
 
+_TAIL = "]}"
 _DEFLATED = "deflate:"
 _INFLATED_LIMIT = 16 * 1024 * 1024
 _SCALARS = {"S": str, "B": str, "BOOL": bool, "NULL": bool}
+_text_of = json.JSONEncoder(separators=(",", ":")).encode
 _NUMBER = re.compile(r"[+-]?\d{1,128}(\.\d{1,160})?([eE][+-]?\d{1,3})?")
 
 
 def pack(dataset: Dataset, home: str, changes: Iterable[Change]) -> Iterator[str]:
-    """Write changes of one home region as messages, as few as the limit allows, in order."""
+    """Write changes of one home region as messages, as few as the limit allows; in order, but for blocks."""
+    if dataset.engine is Engine.AURORA:
+        return pack_blocks(dataset, home, blocks_of(changes))
+    return _messages(_head(dataset, home, "changes"), (_text_of(_document(change)) for change in changes))
+
+
+def pack_blocks(dataset: Dataset, home: str, blocks: Iterable[Block]) -> Iterator[str]:
+    """Write blocks of one home region as messages, in parts where they are larger than the limit allows."""
+    head = _head(dataset, home, "blocks")
+    return _messages(head, (text for block in blocks for text in _parts(block, LIMIT - len(head) - len(_TAIL))))
+
+
+def _head(dataset: Dataset, home: str, content: str) -> str:
     head = json.dumps({"format": FORMAT, "dataset": dataset.name, "policies": dataset.policies, "home": home})
-    head = head[:-1] + ', "changes": ['
+    return f'{head[:-1]}, "{content}": ['
+
+
+def _messages(head: str, texts: Iterable[str]) -> Iterator[str]:
     batch: list[str] = []
-    size = len(head) + 2
-    for change in changes:
-        text = json.dumps(_document(change), separators=(",", ":"))
+    size = len(head) + len(_TAIL)
+    for text in texts:
         if batch and size + len(text) + 1 > LIMIT:
-            yield head + ",".join(batch) + "]}"
-            batch, size = [], len(head) + 2
+            yield head + ",".join(batch) + _TAIL
+            batch, size = [], len(head) + len(_TAIL)
         batch.append(text)
         size += len(text) + 1
         if size > LIMIT and len(batch) == 1:
-            yield _deflate(head + text + "]}")
-            batch, size = [], len(head) + 2
+            yield _deflate(head + text + _TAIL)
+            batch, size = [], len(head) + len(_TAIL)
     if batch:
-        yield head + ",".join(batch) + "]}"
+        yield head + ",".join(batch) + _TAIL
+
+
+def _parts(block: Block, limit: int) -> Iterator[str]:
+    """The block as texts that are under the limit, but for a single change that is not."""
+    if not len(block):
+        return
+    text = _text_of(block.document())
+    if len(text) < limit or len(block) == 1:
+        yield text
+        return
+    size = -(-len(block) * limit // (len(text) + limit // 8))  # a little under, rows are not alike
+    for start in range(0, len(block), max(1, min(size, len(block) // 2))):
+        yield from _parts(block.slice(start, start + max(1, min(size, len(block) // 2))), limit)
 
 
 def unpack(text: str, dataset: Dataset) -> list[Change]:
     """Read a message; raises MalformedMessage, UnknownFormat or UnknownDataset, each with what was found."""
+    if dataset.engine is Engine.AURORA:
+        return [change for block in unpack_blocks(text, dataset) for change in block.changes()]
+    home, changes = _content(text, dataset, "changes")
+    return [_change(each, dataset, home) for each in changes]
+
+
+def unpack_blocks(text: str, dataset: Dataset) -> list[Block]:
+    """Read a message for an SQL database; raises as `unpack` does."""
+    home, blocks = _content(text, dataset, "blocks")
+    return [block_from(each, dataset.name, home, dataset.regions) for each in blocks]
+
+
+def _content(text: str, dataset: Dataset, name: str) -> tuple[str, list[Any]]:
     document = _json(_inflate(text) if text.startswith(_DEFLATED) else text)
     if not isinstance(document, dict) or "format" not in document:
         raise MalformedMessage("not an object with a format")
@@ -67,12 +111,12 @@ def unpack(text: str, dataset: Dataset) -> list[Change]:
         raise UnknownDataset(f"dataset {document.get('dataset')!r}, this replica holds {dataset.name!r}")
     if document.get("policies") != dataset.policies:
         raise UnknownDataset(f"made under policies {document.get('policies')!r}, this replica has {dataset.policies!r}")
-    home, changes = document.get("home"), document.get("changes")
+    home, content = document.get("home"), document.get(name)
     if home not in dataset.regions:
         raise MalformedMessage(f"home {home!r} is no replica of the dataset")
-    if not isinstance(changes, list):
-        raise MalformedMessage("changes is not a list")
-    return [_change(each, dataset, home) for each in changes]
+    if not isinstance(content, list):
+        raise MalformedMessage(f"{name} is not a list")
+    return home, content
 
 
 def _document(change: Change) -> dict[str, Any]:
@@ -109,9 +153,7 @@ def _change(document: Any, dataset: Dataset, home: str) -> Change:
 
 
 def _check(change: Change, dataset: Dataset) -> None:
-    if dataset.engine is Engine.AURORA:
-        _check_columns(change)
-    elif change.key.keys() != {dataset.key.partition} | ({dataset.key.sort} if dataset.key.sort else set()):
+    if change.key.keys() != {dataset.key.partition} | ({dataset.key.sort} if dataset.key.sort else set()):
         raise MalformedMessage("the key is not the dataset's")
     if change.image is not None and any(change.image.get(name) != value for name, value in change.key.items()):
         raise MalformedMessage("the image is not the key's")
@@ -119,14 +161,6 @@ def _check(change: Change, dataset: Dataset) -> None:
         raise MalformedMessage("the image carries attributes of replication")
     if change.version.region not in dataset.regions or not change.context.covers(change.version):
         raise MalformedMessage("the version is no replica's, or its context does not cover it")
-
-
-def _check_columns(change: Change) -> None:
-    """A row of an Aurora database has a key of texts, and texts and NULLs as its other columns."""
-    if not change.key or any(value.keys() != {"S"} for value in change.key.values()):
-        raise MalformedMessage("the key is none of a table")
-    if any(not (value.keys() == {"S"} or value == {"NULL": True}) for value in (change.image or {}).values()):
-        raise MalformedMessage("a column is neither a text nor NULL")
 
 
 def _image(document: Any) -> Image:

@@ -16,6 +16,7 @@ A space is lower than every character of a region's name, so a region that is th
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -34,14 +35,15 @@ from distributary.domain.version import (
 
 UNKNOWN = "-"
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
-_HEX = r"(?:0|[1-9a-f][0-9a-f]{0,33})"
-_ENTRY = rf"[a-z0-9-]{{1,64}}={_HEX}\.{_HEX}"
-_STAMP = re.compile(
-    rf"(\d{{{TIMESTAMP_DIGITS}}})\.([0-9a-f]{{{SEQUENCE_DIGITS}}})\.([a-z0-9-]{{1,64}}) ([arx])"
-    rf" ([A-Za-z0-9_-]{{1,32}}) ([A-Za-z0-9_-]{{1,32}}) ({_ENTRY}(?:,{_ENTRY})*)",
-    re.ASCII,
-)
+_FINGERPRINT = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _LIMIT_SEQUENCE = STAMPING_SEQUENCE << 1
+_UNPADDED = r"[1-7][0-9a-f]{33}|[1-9a-f][0-9a-f]{0,32}|0"
+_ENTRY = re.compile(rf"({_REGION.pattern})=({_UNPADDED})\.({_UNPADDED})")
+_ENTRIES = re.sub(r"\((?!\?)", "(?:", _ENTRY.pattern)
+_STAMP = re.compile(
+    rf"([0-9]{{{TIMESTAMP_DIGITS}}})\.([0-7][0-9a-f]{{{SEQUENCE_DIGITS - 1}}})\.({_REGION.pattern}) ([arx])"
+    rf" ({_FINGERPRINT.pattern}) ({_FINGERPRINT.pattern}) ({_ENTRIES}(?:,{_ENTRIES})*)"
+)
 
 
 class Writer(Enum):
@@ -50,9 +52,6 @@ class Writer(Enum):
     APPLICATION = "a"
     REPLICATION = "r"
     REPLICATION_DELETES = "x"
-
-
-_WRITERS = {writer.value: writer for writer in Writer}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +101,28 @@ def parse(text: str) -> Stamp:
     match = _STAMP.fullmatch(text)
     if match is None:
         raise MalformedStamp(text[:80])
-    timestamp, sequence, region, writer, digest, link, told = match.groups()
+    timestamp, sequence, region, writer, digest, link, entries = match.groups()
     version = Version(int(timestamp), int(sequence, 16), region)
-    entries: dict[str, Instant] = {}
-    last = ""
-    for entry in told.split(","):
-        home, _, instant = entry.partition("=")
-        at, _, number = instant.partition(".")
-        entries[home] = Instant(int(at, 16), int(number, 16))
-        if not last < home or max(entries[home]) >= _LIMIT_SEQUENCE:
-            raise MalformedStamp(text[:80])
-        last = home
-    context = Context(entries)
-    if not context.covers(version) or version.sequence >= _LIMIT_SEQUENCE:
+    seen = [(home, Instant(int(at, 16), int(number, 16))) for home, at, number in _ENTRY.findall(entries)]
+    context = Context(dict(seen))
+    if [home for home, _ in seen] != sorted(context.entries) or not context.covers(version):
         raise MalformedStamp(text[:80])
-    return Stamp(version, context, _WRITERS[writer], digest, link)
+    return Stamp(version, context, Writer(writer), digest, link)
+
+
+def is_stamp(text: str, writer: Writer, regions: Container[str]) -> bool:
+    """Whether `parse` reads it as a stamp by that writer, of a version of one of the regions; in a third of the time.
+
+    Its context must have no later version of that region: the newest of a row has none.
+    """
+    match = _STAMP.fullmatch(text)
+    if match is None:
+        return False
+    timestamp, sequence, region, letter, _, _, context = match.groups()
+    entries = context.split(",")
+    homes = [entry.partition("=")[0] for entry in entries]
+    own = f"{region}={int(timestamp):x}.{int(sequence, 16):x}"
+    return letter == writer.value and region in regions and homes == sorted(set(homes)) and own in entries
 
 
 def stamp_of(image: Image) -> Stamp | None:
