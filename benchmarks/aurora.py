@@ -26,7 +26,7 @@ from tests.contract.postgresql import postgresql
 VERSION = 18
 ROWS = 60_000
 HOT = 1_000
-ROUNDS = 3
+ROUNDS = 1
 PGBENCH_SECONDS = 6
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, n bigint NOT NULL, s text NOT NULL)"
 WORKLOADS = {
