@@ -55,7 +55,8 @@ _TABLES = f"""
       'indexes', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(i.relname::text, x.indisprimary,
             (SELECT pg_catalog.jsonb_agg(a.attname::text ORDER BY a.attname::text COLLATE "C")
              FROM pg_catalog.pg_attribute a
-             WHERE a.attrelid = c.oid AND a.attnum = ANY (x.indkey[0:x.indnkeyatts - 1]))))
+             WHERE a.attrelid = c.oid AND a.attnum IN (SELECT number FROM unnest(x.indkey)
+               WITH ORDINALITY AS parts (number, place) WHERE place <= x.indnkeyatts))))
           FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
           WHERE x.indrelid = c.oid AND x.indisunique AND x.indexprs IS NULL AND x.indpred IS NULL),
       'parents', (SELECT pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_array(pn.nspname::text, p.relname::text))
