@@ -29,6 +29,7 @@ from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.facts import ApplyReport, LogReport
 from distributary.domain.stamped_merge import merge_stamped
 from distributary.services.apply import Apply
+from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
 from distributary.services.handover import HandOver
 from tests.contract.data_api import DataApi, data_api
@@ -148,10 +149,15 @@ class Site:
         """The apply service."""
         session = self.session()
         known = KnownTables(session, self.dataset.tables)
+
+        def replica_of(table: str) -> PostgresReplica:
+            known(table_name(table), False)
+            return PostgresReplica(session, table_name(table), known)
+
         return Apply(
-            self.dataset, "", self.region, lambda table: PostgresReplica(session, table_name(table), known),
-            self.parking, self.queues[self.region], now, lambda: "unique", self.slept.append, merge_stamped,
-            PostgresClashes(session, known), 2000,
+            self.dataset, "", self.region, replica_of, self.parking, self.queues[self.region], now, lambda: "unique",
+            self.slept.append, merge_stamped, PostgresClashes(session, known), 2000,
+            BulkMerge(replica_of, now, self.dataset.max_clock_drift),
         )  # fmt: skip
 
     def capture(self) -> LogReport:
