@@ -27,7 +27,9 @@ from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, Mem
 from distributary.domain.alert import Alert
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.facts import ApplyReport, LogReport
+from distributary.domain.logged import Holding
 from distributary.domain.stamped_merge import merge_stamped
+from distributary.ports import ChangeLog
 from distributary.services.apply import Apply
 from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
@@ -45,6 +47,15 @@ LOCK_SECONDS = 30.0
 def now() -> int:
     """Microseconds."""
     return time.time_ns() // 1000
+
+
+def held(log: ChangeLog) -> Holding:
+    """Hold a log: the server ends a session, and frees its lock, some time after the connection was closed."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (holding := log.hold()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return holding
 
 
 class Way(Enum):
@@ -163,11 +174,7 @@ class Site:
     def capture(self) -> LogReport:
         """Follow the log until nothing new comes."""
         service, report = self.capturing(), LogReport()
-        # The server ends a session, and frees its lock, some time after the connection was closed.
-        deadline = time.monotonic() + LOCK_SECONDS
-        while (holding := service.log.hold()) is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        holding = held(service.log)
         report.retained = holding.retained
         report.alerts.extend(holding.alerts)
         try:

@@ -30,7 +30,10 @@ from distributary.domain.errors import (
     Unavailable,
     UniqueClash,
 )
-from distributary.domain.image import key_text
+from distributary.domain.image import STAMP_ATTRIBUTE, Image, key_text
+from distributary.domain.stamp import Stamp, Writer
+from distributary.domain.steps import Write
+from distributary.domain.version import Context, Version
 from local.world import PROJECT
 from tests.contract.aurora_sites import SECRET, Site, Way, site
 from tests.contract.data_api import DataApi, Refusal
@@ -125,6 +128,15 @@ def test_a_transaction_is_whole_or_nothing(place: Site, api: DataApi) -> None:
     assert api.transactions == {}
 
 
+def test_what_is_found_wrong_at_the_commit_is_told(place: Site, api: DataApi) -> None:
+    session = place.session()
+    session.run("CREATE TABLE public.t (v int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    with pytest.raises(UniqueClash, match="23505"):
+        session.run("INSERT INTO public.t VALUES (1), (1)")
+    assert place.ask("SELECT v FROM t") == []
+    assert api.transactions == {}
+
+
 def test_a_transaction_that_was_idle_for_too_long_is_done_again_later(place: Site, api: DataApi) -> None:
     session = place.session()
     session.run("CREATE TABLE public.t (v int)")
@@ -195,6 +207,21 @@ def test_a_look_at_more_than_an_answer_holds_is_made_by_halves(place: Site, api:
         *range(3001, 3101)
     ]
     assert api.requests.count("/CommitTransaction") > before + 2
+
+
+def test_rows_beyond_a_request_are_written_in_several(place: Site) -> None:
+    place.write("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    place.install()
+    version = Version(1, 0, "eu-west-1")
+    stamp = Stamp(version, Context().including(version), Writer.REPLICATION).text()
+    # Twelve MiB as the SDK writes them, and one row that no request holds.
+    texts = ["水" * 700] * 3000 + ["水" * 700_000]
+    images: list[Image] = [{"id": {"S": str(at)}, "v": {"S": text}} for at, text in enumerate(texts)]
+    writes = [({"id": image["id"]}, Write(None, {**image, STAMP_ATTRIBUTE: {"S": stamp}})) for image in images]
+    *written, refused = place.replica('"public"."t"').write(writes)
+    assert written == [True] * 3000
+    assert isinstance(refused, ItemTooLarge)
+    assert place.ask("SELECT count(*), sum(length(v)) FROM t") == [(3000, 2_100_000)]
 
 
 def test_tables_beyond_an_answer_are_read_in_portions(place: Site) -> None:
