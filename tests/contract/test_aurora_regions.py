@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from distributary.adapters.aurora import install
-from tests.contract.aurora_sites import Site, Sites
+from tests.contract.aurora_sites import BOTH_WAYS, Site, Sites
 
 ROWS = "SELECT to_jsonb(t) - 'replication_stamp', split_part(replication_stamp, ' ', 1) FROM {} t ORDER BY 1, 2"
 pytestmark = pytest.mark.xdist_group("postgresql_regions")
@@ -32,6 +32,7 @@ VALUES = {
 OPERATIONS = ("update", "delete", "reinsert", "insert", "rekey", "upsert")
 
 
+@BOTH_WAYS
 def test_every_type_arrives_exactly(regions: Sites) -> None:
     # given: a column of every type, and a writer with odd settings
     columns = ", ".join(f"c{at} {kind}" for at, kind in enumerate(VALUES))
@@ -113,6 +114,7 @@ def test_random_writes_end_alike(regions: Sites, seed: int) -> None:
     regions.same(f"SELECT key, split_part(stamp, ' ', 1) FROM distributary.tombstones {gone} ORDER BY 1")
 
 
+@BOTH_WAYS
 def test_a_unique_column_keeps_one_row_in_all_regions(regions: Sites) -> None:
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE)")
     regions.install()
@@ -125,6 +127,7 @@ def test_a_unique_column_keeps_one_row_in_all_regions(regions: Sites) -> None:
     assert sum(sum(report.conflicts.values()) for report in reports) > 0
 
 
+@BOTH_WAYS
 def test_children_wait_for_their_parents(regions: Sites) -> None:
     regions.write("CREATE TABLE p (id int PRIMARY KEY)", "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p)")
     regions.install()
@@ -146,6 +149,7 @@ def test_children_wait_for_their_parents(regions: Sites) -> None:
     assert regions.same("SELECT id, p FROM c") == [(1, 1)]
 
 
+@BOTH_WAYS
 def test_one_bad_row_is_parked_and_the_others_are_applied(regions: Sites) -> None:
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int)")
     regions.install()
@@ -160,6 +164,7 @@ def test_one_bad_row_is_parked_and_the_others_are_applied(regions: Sites) -> Non
     assert '"666"' in parcel.payload
 
 
+@BOTH_WAYS
 def test_a_column_that_is_not_there_yet_is_waited_for(regions: Sites) -> None:
     regions.write("CREATE TABLE t (id int PRIMARY KEY)")
     regions.install()
@@ -173,6 +178,7 @@ def test_a_column_that_is_not_there_yet_is_waited_for(regions: Sites) -> None:
     assert regions.same("SELECT id, v FROM t") == [(1, 7)]
 
 
+@BOTH_WAYS
 def test_what_was_written_while_the_slot_was_lost_arrives_after_all(regions: Sites) -> None:
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int)")
     regions.install()
@@ -192,6 +198,7 @@ def test_what_was_written_while_the_slot_was_lost_arrives_after_all(regions: Sit
     regions.same(ROWS.format("t"))
 
 
+@BOTH_WAYS
 def test_cascades_meet_rows_that_the_deleter_did_not_know(regions: Sites) -> None:
     regions.write(
         "CREATE TABLE p (id int PRIMARY KEY)",
