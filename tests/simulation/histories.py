@@ -11,7 +11,7 @@ from tests.simulation.choices import Choices
 from tests.simulation.recovery import recover
 from tests.simulation.setting import Writing, draw
 from tests.simulation.witness import Fault, Witness
-from tests.simulation.world import World
+from tests.simulation.streams import StreamWorld
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def play(
     setting = draw(choices, kind.writing, kind.writes, year_ahead=kind.year_ahead)
     if tell is not None:
         tell(str(setting))
-    world = World(choices, setting, tell)
+    world = StreamWorld(choices, setting, tell)
     witness = Witness(world)
     with witness.watching():
         rested = world.run() and (not kind.year_ahead or recover(world))
