@@ -161,6 +161,7 @@ class Reader(Enum):
     UNMODIFIED = "an unmodified writer's"
     STAMPING = "a stamping writer's"
     UNCHANGED = "a stamping writer's that changed no content, as before its deletion"
+    DELETED = "a deletion, between an insert that had not seen it and the look back"
     BEHIND = "a stamping writer's that was given another version, since its clock was behind"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import greenlet
 
-from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, MemoryParking, MemoryQueue
+from distributary.adapters.memory.queues import MemoryInboxes, MemoryParking, MemoryQueue
 from distributary.domain.delivery import Received
 from distributary.services.apply import Apply
 from distributary.services.forward import Forward

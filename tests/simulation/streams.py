@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox
 from distributary.adapters.memory.replica import MemoryReplica, MemoryTable

@@ -25,7 +25,7 @@ class Committed:
 class Slot:
     """What the database keeps of a log: transactions, each of which is a position, and how far they were handed over.
 
-    rows: the table's rows as they are now, by `Change.row`. position: of the slot, checkpoint, within: ours; a slot that
+    rows: the rows as they are now, by `Change.row`. position: of the slot; checkpoint, within: ours. A slot that
     is ahead of the checkpoint was consumed by somebody else. holder: whose session has the lock.
     """
 

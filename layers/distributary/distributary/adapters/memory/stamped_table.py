@@ -12,7 +12,7 @@ from distributary.domain.steps import Remember, Write
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, Version
 
 
-class Aborted(Exception):  # noqa: N818 - named by what it means
+class Aborted(Exception):
     """The database takes a transaction back: a key is there already, or two wait for each other."""
 
 
@@ -214,6 +214,8 @@ class Transaction:
     def _lock(self, key: Image) -> Image | None:
         """The row as it is once no other transaction holds it."""
         self.table.wait(key, self)
+        if self.over:
+            raise Aborted("the connection is gone")
         self.table.open[key_text(key)] = self
         return self.get(key)
 
