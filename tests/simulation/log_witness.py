@@ -116,7 +116,7 @@ class LogWitness:
             (region.name, key_text(each.key), each.stamp.version, digest_of_image(each.image))
             for region in self.world.regions
             for each in region.table.log
-            if each.stamp.writer is Writer.APPLICATION
+            if each.stamp.writer is Writer.APPLICATION and each.stamp.version.region == region.name
         }
         for change in self.shipped:
             digest = digest_of(change.image) if change.image is not None else None

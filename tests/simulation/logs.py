@@ -14,10 +14,11 @@ from distributary.adapters.memory.stamped_table import StampedTable, Transaction
 from distributary.domain.alert import Alert
 from distributary.domain.change import Change
 from distributary.domain.dataset import Engine
-from distributary.domain.image import content_of
+from distributary.domain.image import content_of, key_text
 from distributary.domain.logged import Logged
-from distributary.domain.stamp import Writer
+from distributary.domain.stamp import Stamp, Writer, stamped
 from distributary.domain.stamped_merge import merge_stamped
+from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, Version
 from distributary.services.apply import Apply
 from distributary.services.capture_log import CaptureLog
 from distributary.services.handover import HandOver
@@ -42,8 +43,15 @@ class LogWorld(World):
         return LogRegion(name, skew, self)
 
     def applications(self) -> Clients:
-        """See `World`."""
-        return Clients(self)
+        """See `World`. Some rows are there before anything happens."""
+        clients = Clients(self)
+        for key in clients.keys:
+            if self.choices.chance(0.6):
+                version = Version(self.now - 100 * MICROSECONDS, 0, self.regions[0].name)
+                stamp = Stamp(version, NOTHING_SEEN.including(version), Writer.REPLICATION)
+                for region in self.regions:
+                    region.table.rows[key_text(key)] = stamped({**key, "a": {"S": "0"}, "big": {"S": "0"}}, stamp)
+        return clients
 
 
 class Silence:
