@@ -21,11 +21,15 @@ Statement: TypeAlias = Callable[[Transaction], None]
 
 
 class Clients:
-    """Draws transactions and lets them run. keys: two or three, so that transactions share rows and may deadlock."""
+    """Draws transactions and lets them run. keys: two or three, so that transactions share rows and may deadlock.
+
+    operations: all, or a few that find what hides among all.
+    """
 
     def __init__(self, world: LogWorld) -> None:
         self.world, self.choices = world, world.choices
         self.keys = KEYS[: world.setting.rows + 1]
+        self.operations = self.choices.pick((OPERATIONS, OPERATIONS, CHURN, RENAMES))
         self._values = 0
 
     def write(self, region: LogRegion) -> None:
@@ -66,7 +70,7 @@ class Clients:
             transaction.rollback()
 
     def _draw(self) -> tuple[str, Statement]:
-        statement = self.choices.pick(OPERATIONS)
+        statement = self.choices.pick(self.operations)
         key = self.choices.pick(self.keys)
         name = statement.__name__.strip("_").replace("_", " ")
         return f"{name} {key['pk']['S']}", statement(self, key)
@@ -137,3 +141,5 @@ OPERATIONS: tuple[Callable[[Clients, Image], Statement], ...] = (
     _C._nothing, _C._put, _C._put, _C._update, _C._update, _C._update, _C._update_large, _C._update_of_nothing,
     _C._insert, _C._delete, _C._delete, _C._delete_and_insert, _C._move, _C._read_and_write,
 )  # fmt: skip
+CHURN = (_C._nothing, _C._put, _C._delete, _C._put, _C._delete, _C._update)
+RENAMES = (_C._nothing, _C._move, _C._update, _C._move, _C._update, _C._delete, _C._put)

@@ -124,8 +124,8 @@ def test_rows_that_cannot_be_changes_are_parked_many_in_a_parcel(world: World) -
 # --- rows inserted under a newer deletion
 
 
-def _inserted_under_a_newer_deletion(world: World) -> Logged:
-    write = world.write(1, inserted=True)
+def _inserted_under_a_newer_deletion(world: World, missing: tuple[str, ...] = ()) -> Logged:
+    write = world.write(1, inserted=True, missing=missing)
     assert write.change.image is not None
     world.table.write(write.change.key, stamped(write.change.image, _stamp(write)))
     deletion = Version(NOW + 5 * MICROSECONDS, 0, PEER)
@@ -140,6 +140,22 @@ def test_a_row_inserted_under_a_newer_deletion_is_removed_and_travels(world: Wor
     world.call()
     assert world.table.get(write.change.key) is None
     assert images(world.arrived()) == {"1": "x"}
+
+
+def test_a_row_that_was_given_its_key_under_a_newer_deletion_is_removed_though_an_update_has_overtaken_it(
+    world: World,
+) -> None:
+    """The update alone does not tell that the key is new, and the first write is not shipped: its large value is gone."""
+    renamed = _inserted_under_a_newer_deletion(world, missing=("big",))
+    updated = world.write(1, "y", missing=("big",))
+    assert updated.change.image is not None
+    image = stamped({**updated.change.image, "big": {"S": "B"}}, _stamp(updated))
+    world.table.write(updated.change.key, image)
+    world.log.slot.rows = {updated.change.row: image}
+    world.commit(updated)
+    world.call()
+    assert world.table.get(renamed.change.key) is None
+    assert images(world.arrived()) == {"1": "y"}
 
 
 def test_one_whose_table_is_gone_does_not_stop_the_others(world: World) -> None:
