@@ -25,6 +25,7 @@ from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.facts import ApplyReport, LogReport
 from distributary.domain.stamped_merge import merge_stamped
 from distributary.services.apply import Apply
+from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
 from distributary.services.handover import HandOver
 
@@ -111,10 +112,15 @@ class Site:
         """The apply service."""
         session = self.session()
         known = KnownTables(session, self.dataset.tables)
+
+        def replica_of(table: str) -> PostgresReplica:
+            known(table_name(table), False)
+            return PostgresReplica(session, table_name(table), known)
+
         return Apply(
-            self.dataset, "", self.region, lambda table: PostgresReplica(session, table_name(table), known),
-            self.parking, self.queues[self.region], now, lambda: "unique", self.slept.append, merge_stamped,
-            PostgresClashes(session, known), 2000,
+            self.dataset, "", self.region, replica_of, self.parking, self.queues[self.region], now, lambda: "unique",
+            self.slept.append, merge_stamped, PostgresClashes(session, known), 2000,
+            BulkMerge(replica_of, now, self.dataset.max_clock_drift),
         )  # fmt: skip
 
     def capture(self) -> LogReport:
@@ -167,9 +173,18 @@ def site(server: str, region: str = REGIONS[0], queues: dict[str, MemoryQueue] |
                 yield made
             finally:
                 made.close_sessions()
-                slots = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s"
-                superuser.execute(slots, (name,))
+                _drop_slots(superuser, name)
         superuser.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _drop_slots(superuser: psycopg.Connection[Any], database: str) -> None:
+    """Who reads one still, since his client died, is ended first."""
+    superuser.execute(
+        "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE database = %s AND active",
+        (database,),
+    )
+    slots = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s"
+    superuser.execute(slots, (database,))
 
 
 def _master(superuser: psycopg.Connection[Any]) -> None:

@@ -20,8 +20,8 @@ from distributary.adapters.events import EventBridgeAnnouncements
 from distributary.adapters.queues import SqsOutbox, SqsParking, SqsWaiting
 from distributary.domain.dataset import Database
 from distributary.domain.stamped_merge import merge_stamped
-from distributary.ports import Replica
 from distributary.services.apply import Apply
+from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
 from distributary.services.handover import HandOver
 
@@ -82,6 +82,7 @@ def apply() -> Apply:
         decide=merge_stamped,
         clashes=PostgresClashes(session, known),
         chunk=CHUNK,
+        bulk=BulkMerge(_Replicas(session, known), wiring.clock, told.dataset.max_clock_drift),
     )
 
 
@@ -101,9 +102,9 @@ class _Replicas:
 
     def __init__(self, session: Session, known: KnownTables) -> None:
         self._session, self._known = session, known
-        self._made: dict[str, Replica] = {}
+        self._made: dict[str, PostgresReplica] = {}
 
-    def __call__(self, table: str) -> Replica:
+    def __call__(self, table: str) -> PostgresReplica:
         if table not in self._made:
             name = table_name(table)
             self._known(name, False)

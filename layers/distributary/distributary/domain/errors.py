@@ -5,6 +5,7 @@ DistributaryError
 │   ├── Throttled           the service asked us to slow down
 │   ├── Unavailable         no answer, a reset, a timeout, or an answer of the 5xx kind
 │   ├── NotSettled          a local write of the row is still in the change stream
+│   ├── Contended           another transaction holds what a write needs
 │   ├── ParentMissing       the row that a foreign key names has not arrived yet
 │   ├── SchemaDiffers       the table lacks a column of the change, or is not there yet
 │   └── OutOfTime           the function's deadline is too near to take new work
@@ -74,6 +75,12 @@ class NotSettled(RetryLater):
     """A local write of this row is still in the change stream; it has to be settled first."""
 
     hint = "Retried shortly. If it stays: is the capture function of this region running?"
+
+
+class Contended(RetryLater):
+    """Another transaction holds what a write needs: a lock that was not to be had in time, or a circle of waiting."""
+
+    hint = "Retried. If it stays: which transaction of an application is open for long (pg_stat_activity)?"
 
 
 class ParentMissing(RetryLater):

@@ -7,8 +7,9 @@ merge is a comparison of versions, so changes that come again do no harm.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from distributary.domain.change import TRUSTED_AGE, Change
 from distributary.domain.dataset import Dataset
@@ -30,14 +31,17 @@ from distributary.domain.errors import (
 from distributary.domain.facts import ApplyReport
 from distributary.domain.image import Image
 from distributary.domain.merge import Effect, Merged, merge
-from distributary.domain.message import pack, unpack
+from distributary.domain.message import pack, unpack, unpack_blocks
 from distributary.domain.parcel import parcel
 from distributary.domain.patience import pause_before
 from distributary.domain.place import Place
 from distributary.domain.steps import Decision
 from distributary.domain.version import MICROSECONDS
 from distributary.ports import Clashes, Parking, Replica, Waiting
+from distributary.services.bulk_merge import BulkMerge
 from distributary.services.rounds import run
+
+T = TypeVar("T")
 
 CHUNK = 400
 """Changes between two looks at the deadline."""
@@ -69,7 +73,8 @@ class Apply:
     """The apply service of one replica. clock: microseconds. unique: a fresh text each call. sleep: seconds.
 
     replica_of: the rows of a table; raises UnknownTable. decide: `merge`, or `merge_stamped` for a database that stamps
-    every write itself. clashes: none where no column but the key is unique. chunk: changes merged side by side.
+    every write itself. clashes: none where no column but the key is unique. chunk: changes merged side by side. bulk:
+    merges what is plain beforehand, for messages that hold blocks.
     """
 
     dataset: Dataset
@@ -84,12 +89,13 @@ class Apply:
     decide: Callable[..., Decision[Merged]] = merge
     clashes: Clashes | None = None
     chunk: int = CHUNK
+    bulk: BulkMerge | None = None
 
     def run(self, messages: Sequence[Received], remaining: Callable[[], int]) -> ApplyReport:
         """Work off a batch. remaining: milliseconds until the function's deadline."""
         report = ApplyReport(messages=len(messages))
         troubles: dict[int, DistributaryError] = {}
-        tasks = self._open(messages, troubles, report)
+        tasks = self._open(messages, remaining, troubles, report)
         for start in range(0, len(tasks), self.chunk):
             chunk = tasks[start : start + self.chunk]
             if remaining() < RESERVE:
@@ -100,16 +106,36 @@ class Apply:
         return report
 
     def _open(
-        self, messages: Sequence[Received], troubles: dict[int, DistributaryError], report: ApplyReport
+        self,
+        messages: Sequence[Received],
+        remaining: Callable[[], int],
+        troubles: dict[int, DistributaryError],
+        report: ApplyReport,
     ) -> list[_Task]:
-        """All changes of all messages that can be taken, newest first, so that older states cost no write."""
-        tasks: list[_Task] = []
+        """All changes that take a decision, newest first, so that older states cost no write."""
+        if self.bulk is None:
+            opened = self._readable(unpack, messages, troubles, report)
+            tasks = [_Task(at, change) for at, changes in opened for change in changes]
+        else:
+            read = self._readable(unpack_blocks, messages, troubles, report)
+            blocks = [(at, block) for at, blocks in read for block in blocks]
+            left = self.bulk.run(blocks, lambda: remaining() >= RESERVE, report)
+            tasks = [_Task(at, change) for at, change in left]
+        return sorted(tasks, key=lambda task: task.change.version, reverse=True)
+
+    def _readable(
+        self,
+        reader: Callable[[str, Dataset], list[T]],
+        messages: Sequence[Received],
+        troubles: dict[int, DistributaryError],
+        report: ApplyReport,
+    ) -> Iterator[tuple[int, list[T]]]:
+        """The content of each message, with its index; what cannot be read is parked."""
         for at, message in enumerate(messages):
             try:
-                tasks += [_Task(at, change) for change in unpack(message.body, self.dataset)]
+                yield at, reader(message.body, self.dataset)
             except Unacceptable as error:
                 self._park(at, error, message.body, troubles, report)
-        return sorted(tasks, key=lambda task: task.change.version, reverse=True)
 
     def _take(
         self,

@@ -19,12 +19,16 @@ TOMBSTONES = TableName(SCHEMA, "tombstones")
 
 @dataclass(frozen=True, slots=True)
 class ColumnInfo:
-    """A column. type: as PostgreSQL formats it, without its modifier: a cast to it neither cuts nor rounds."""
+    """A column. type: as PostgreSQL formats it, without its modifier: a cast to it neither cuts nor rounds.
+
+    always: an identity that only an insert can give a value to (GENERATED ALWAYS AS IDENTITY).
+    """
 
     name: str
     type: str
     generated: bool
     not_null: bool
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Table:
 _TABLES = f"""
     SELECT n.nspname::text, c.relname::text, pg_catalog.jsonb_build_object(
       'columns', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(a.attname::text,
-            pg_catalog.format_type(a.atttypid, -1), a.attgenerated <> '', a.attnotnull) ORDER BY a.attnum)
+            pg_catalog.format_type(a.atttypid, -1), a.attgenerated <> '', a.attnotnull, a.attidentity = 'a')
+              ORDER BY a.attnum)
           FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
       'indexes', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(i.relname::text, x.indisprimary,
             (SELECT pg_catalog.jsonb_agg(a.attname::text ORDER BY a.attname::text COLLATE "C")
@@ -90,7 +95,7 @@ def tables(session: Session, patterns: Sequence[str]) -> list[Table]:
 
 
 def _table(name: TableName, told: dict[str, list[list[object]] | None]) -> Table:
-    columns = [ColumnInfo(str(n), str(t), bool(g), bool(r)) for n, t, g, r in told["columns"] or ()]
+    columns = [ColumnInfo(str(n), str(t), bool(g), bool(r), bool(i)) for n, t, g, r, i in told["columns"] or ()]
     indexes = [(str(n), bool(primary), tuple(map(str, parts or ()))) for n, primary, parts in told["indexes"] or ()]  # type: ignore[call-overload]
     return Table(
         name=name,

@@ -14,16 +14,14 @@ from dataclasses import dataclass, replace
 
 from distributary.adapters.aurora import statements
 from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, Table
+from distributary.adapters.aurora.fragments import parameters
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.pgoutput import Decoder
 from distributary.adapters.aurora.positions import format_lsn, parse_lsn
-from distributary.adapters.aurora.replica import numbered
 from distributary.adapters.aurora.session import Parameter, Row, Session, StreamingSession
-from distributary.adapters.aurora.statements import EXPECTED
 from distributary.adapters.aurora.transactions import Assembler
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.errors import NotInstalled, SchemaDiffers, SlotLost, Unacceptable, Unavailable
-from distributary.domain.image import Image
 from distributary.domain.logged import Holding, Logged, Portion
 
 SIZE, BYTES = 2_000, 4_000_000
@@ -174,8 +172,8 @@ class PostgresChangeLog:
                 if table.key != tuple(sorted(some[0].change.key)):
                     continue
                 sql = statements.complete(table, tuple(each for each in missing if table.column(each)))
-                rows = {at: {**_texts(each.change.key), EXPECTED: each.stamp} for at, each in enumerate(some)}
-                answers = self._session.run(sql, numbered(rows))
+                keys = [[each.change.key[name].get("S") for each in some] for name in table.key]
+                answers = self._session.run(sql, *parameters([each.stamp for each in some], *keys))
             except (
                 SchemaDiffers,
                 Unacceptable,
@@ -215,10 +213,6 @@ class PostgresChangeLog:
             raise SlotLost(f"slot {self._slot} was consumed by somebody else, from {checkpoint} to {confirmed}")
         self._kept_from = parse_lsn(confirmed)
         return int(retained)
-
-
-def _texts(image: Image) -> dict[str, str | None]:
-    return {name: value.get("S") for name, value in image.items()}
 
 
 def _completed(write: Logged, texts: dict[str, str | None]) -> Logged:

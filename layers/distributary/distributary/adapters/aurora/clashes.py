@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from distributary.adapters.aurora import statements
-from distributary.adapters.aurora.catalog import Table
-from distributary.adapters.aurora.names import TableName, table_name
-from distributary.adapters.aurora.replica import numbered
+from distributary.adapters.aurora.catalog import SCHEMA, Table, key_text_sql
+from distributary.adapters.aurora.fragments import EXPECTED, STAMP, as_expected, parameters, rows, same_key
+from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
-from distributary.adapters.aurora.statements import EXPECTED, STAMP
 from distributary.domain.change import Change
 from distributary.domain.errors import MalformedStamp, UniqueClash
-from distributary.domain.image import OWN_ATTRIBUTES
+from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE
 from distributary.domain.stamp import Stamp, Writer, parse
 from distributary.domain.version import Version
 
@@ -35,19 +33,40 @@ class PostgresClashes:
         if columns is None or change.image is None:
             raise clash  # an expression or a part of the rows is unique: there is no telling which row it is
         row = {name: value.get("S") for name, value in change.image.items() if name not in OWN_ATTRIBUTES}
-        found = self._session.run(statements.rivals(table, columns), numbered({0: row}))
-        rivals = [(json.loads(key), stamp) for _, key, stamp in found]
+        taken = tuple(dict.fromkeys((*table.key, *columns)))
+        found = self._session.run(_rivals(table, columns), *parameters(*([row[name]] for name in taken)))
+        rivals = [(json.loads(key), stamp) for key, stamp in found]
         if any((version := _version(stamp)) is not None and version > change.version for _, stamp in rivals):
             mine = Stamp(change.version, change.context, Writer.REPLICATION).text()
-            self._session.run(statements.renounce(table), numbered({0: {**_key_of(table, row), STAMP: mine}}))
+            self._session.run(_renounce(table), *parameters([mine], *([row[name]] for name in table.key)))
             return False
         for key, stamp in rivals:
-            self._session.run(statements.delete(table, locally=True), numbered({0: {**key, EXPECTED: stamp}}))
+            self._session.run(_delete_here(table), *parameters([stamp], *([key[name]] for name in table.key)))
         return True
 
 
-def _key_of(table: Table, row: dict[str, str | None]) -> dict[str, str | None]:
-    return {name: row[name] for name in table.key}
+def _rivals(table: Table, unique: tuple[str, ...]) -> str:
+    """Of the key and unique columns: gives key (as a JSON object of texts) and stamp of rows that share the latter."""
+    same = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in unique)
+    other = " OR ".join(f"t.{quoted(name)} IS DISTINCT FROM s.{quoted(name)}" for name in table.key)
+    key = ", ".join(f"{literal(name)}, t.{quoted(name)}::text" for name in table.key)
+    return f"""{rows(table, tuple(dict.fromkeys((*table.key, *unique))))}
+SELECT pg_catalog.json_build_object({key})::text, t.{STAMP_ATTRIBUTE}
+FROM s JOIN {table.name.text()} t ON {same} WHERE {other}"""
+
+
+def _renounce(table: Table) -> str:
+    """Of stamps and the key: writes tombstones as if an application here had deleted such rows, so that they travel."""
+    return f"""{rows(table, table.key, STAMP)} INSERT INTO {SCHEMA}.tombstones AS known (relation, key, stamp)
+SELECT {literal(table.name.text())}, {key_text_sql(table, "s")}, {SCHEMA}.stamp_over(s.{STAMP}, NULL) FROM s
+ON CONFLICT (relation, key) DO UPDATE
+SET stamp = {SCHEMA}.stamp_over(excluded.stamp, known.stamp), deleted_at = pg_catalog.clock_timestamp()"""
+
+
+def _delete_here(table: Table) -> str:
+    """Of expected stamps and the key: deletes rows as an application would, so that it is stamped and captured."""
+    return f"""{rows(table, table.key, EXPECTED)}
+DELETE FROM {table.name.text()} t USING s WHERE {same_key(table)} AND {as_expected()}"""
 
 
 def _version(stamp: str | None) -> Version | None:

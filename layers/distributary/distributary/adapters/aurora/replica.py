@@ -3,49 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeAlias
 
-from distributary.adapters.aurora import statements
+from distributary.adapters.aurora import plain_statements, statements
 from distributary.adapters.aurora.catalog import Table
+from distributary.adapters.aurora.fragments import parameters
+from distributary.adapters.aurora.halving import OF_A_ROW, rows_at_fault
 from distributary.adapters.aurora.names import TableName
+from distributary.adapters.aurora.session import Row as Answer
 from distributary.adapters.aurora.session import Session
-from distributary.adapters.aurora.statements import EXPECTED, NUMBER, STAMP
-from distributary.domain.errors import (
-    DistributaryError,
-    MalformedStamp,
-    ParentMissing,
-    SchemaDiffers,
-    Unacceptable,
-)
+from distributary.domain.block import Block, Taken
+from distributary.domain.errors import DistributaryError, MalformedStamp, Misconfigured, SchemaDiffers
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, Image, key_text
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, parse
 from distributary.domain.steps import Remember, Write
 from distributary.ports import Outcome
 
-OF_A_ROW = (Unacceptable, ParentMissing, SchemaDiffers)
-"""Errors that one row of a statement may be the cause of."""
+DECIDED = 50
+"""Rows that take a decision each where one statement for them failed: fewer would cost more than they save."""
 
-Told = dict[str, Any]
-"""One row of the parameter."""
+TableOf: TypeAlias = Callable[[TableName, bool], Table]
+"""The description of a table, read anew where asked to; raises UnknownTable."""
 
 
 class PostgresReplica:
-    """`ports.Replica` of one table. table_of: reads the table's description, anew when asked to `refresh`.
+    """`ports.Replica` and `ports.Bulk` of one table.
 
     Rows are looked at by their stamps only; a write is conditional on the stamp alone, which every write changes.
     """
 
-    def __init__(self, session: Session, name: TableName, table_of: Callable[[TableName, bool], Table]) -> None:
+    def __init__(self, session: Session, name: TableName, table_of: TableOf) -> None:
         self._session, self._name, self._table_of = session, name, table_of
 
     def look(self, keys: Sequence[Image]) -> Mapping[str, State]:
         """See `ports.Replica`."""
-        table = self._table()
         found = {}
-        for number, there, stamp, deletion in self._session.run(statements.look(table), _parameter(map(_flat, keys))):
+        for number, there, stamp, deletion in self._ask(statements.look, keys):
             row = Row({STAMP_ATTRIBUTE: {"S": stamp}} if stamp is not None else {}) if there else None
             tombstone = _tombstone(deletion)
             found[key_text(keys[number])] = State(row, tombstone, tombstone)
@@ -53,96 +48,144 @@ class PostgresReplica:
 
     def look_back(self, keys: Sequence[Image]) -> Mapping[str, Tombstone | None]:
         """See `ports.Replica`."""
-        rows = self._session.run(statements.look_back(self._table()), _parameter(map(_flat, keys)))
         found: dict[str, Tombstone | None] = {key_text(key): None for key in keys}
-        return found | {key_text(keys[number]): _tombstone(stamp) for number, stamp in rows}
+        for number, stamp in self._ask(statements.look_back, keys):
+            found[key_text(keys[number])] = _tombstone(stamp)
+        return found
 
     def write(self, writes: Sequence[tuple[Image, Write]]) -> Sequence[Outcome]:
         """See `ports.Replica`; a row that cannot be written is told alone, by halving."""
-        table = self._table()
+        groups: dict[tuple[bool, frozenset[str]], list[int]] = {}
+        for number, (_, write) in enumerate(writes):
+            columns = frozenset((write.image or {}).keys() - OWN_ATTRIBUTES)
+            groups.setdefault((write.expected is None, columns), []).append(number)
         outcomes: list[Outcome] = [False] * len(writes)
-        groups: dict[str, dict[int, Told]] = defaultdict(dict)
-        for number, (key, write) in enumerate(writes):
-            try:
-                sql, row = _statement(table, key, write)
-            except SchemaDiffers:
-                table = self._table_of(self._name, True)
-                try:
-                    sql, row = _statement(table, key, write)
-                except SchemaDiffers as error:
-                    outcomes[number] = error
-                    continue
-            groups[sql][number] = row
-        for sql, rows in groups.items():
-            self._halving(sql, rows, outcomes)
+        for (inserts, columns), numbers in groups.items():
+
+            def attempt(some: Sequence[int], inserts: bool = inserts, columns: frozenset[str] = columns) -> None:
+                for (at,) in self._write([writes[number] for number in some], inserts=inserts, columns=columns):
+                    outcomes[some[at]] = True
+
+            for number, error in self._at_fault(attempt, numbers).items():
+                outcomes[number] = error
         return outcomes
 
     def remember(self, notes: Sequence[tuple[Image, Remember]]) -> Sequence[Outcome]:
         """See `ports.Replica`."""
-        table = self._table()
         outcomes: list[Outcome] = [False] * len(notes)
-        groups: dict[str, dict[int, Told]] = defaultdict(dict)
-        for number, (key, each) in enumerate(notes):
-            row = {**_flat(key), STAMP: _text_of(each.tombstone)}
-            if each.expected is None:
-                groups[statements.note(table)][number] = row
-            else:
-                version, _, _, _, context = _text_of(each.expected).split(" ")
-                groups[statements.note_again(table)][number] = {**row, EXPECTED: f"{version} {context}"}
-        for sql, rows in groups.items():
-            self._halving(sql, rows, outcomes)
+        for fresh in (True, False):
+            numbers = [at for at, (_, note) in enumerate(notes) if (note.expected is None) == fresh]
+
+            def attempt(some: Sequence[int], fresh: bool = fresh) -> None:
+                for (at,) in self._remember([notes[number] for number in some], fresh=fresh):
+                    outcomes[some[at]] = True
+
+            for number, error in (self._at_fault(attempt, numbers) if numbers else {}).items():
+                outcomes[number] = error
         return outcomes
 
-    def _table(self) -> Table:
-        return self._table_of(self._name, False)
+    def take(self, block: Block) -> Taken:
+        """See `ports.Bulk`. What fails is halved down to a few rows, which are left."""
+        inserted = replaced = deleted = 0
+        left: set[int] = set()
 
-    def _halving(self, sql: str, rows: Mapping[int, Told], outcomes: list[Outcome]) -> None:
+        def attempt(some: Sequence[int]) -> None:
+            nonlocal inserted, replaced, deleted
+            part = block if len(some) == len(block) else block.slice(some[0], some[-1] + 1)
+            taken = self._delete_plain(part) if block.deletes else self._put_plain(part)
+            inserted, replaced, deleted = inserted + taken.inserted, replaced + taken.replaced, deleted + taken.deleted
+            left.update(some[at] for at in taken.left)
+
+        left.update(self._at_fault(attempt, range(len(block)), DECIDED))
+        return Taken(inserted, replaced, deleted, sorted(left))
+
+    def _put_plain(self, block: Block) -> Taken:
+        table = self._checked(block.key)
+        columns = _written(table, block.columns)
+        texts = parameters(block.stamps, *(block.columns[name] for name in columns))
+        ((inserted, replaced, rest),) = self._session.run(plain_statements.take(table, columns), *texts)
+        left = json.loads(rest or "[]")
+        if not inserted:
+            return Taken(0, replaced, 0, left)
+        # Between that statement's view of the tombstones and its end others may have noted newer ones.
+        ((covered,),) = self._session.run(plain_statements.outlived(table), *self._keys(table, block))
+        outlived = set(json.loads(covered or "[]")).difference(left)
+        return Taken(inserted - len(outlived), replaced, 0, [*left, *outlived])
+
+    def _delete_plain(self, block: Block) -> Taken:
+        """The tombstones first, and the rows in a transaction that begins when those are committed."""
+        table = self._checked(block.key)
+        ((rest,),) = self._session.run(plain_statements.note_plain(table), *self._keys(table, block))
+        unnoted = set(json.loads(rest or "[]"))
+        noted = [at for at in range(len(block)) if at not in unnoted] if unnoted else range(len(block))
+        part = block.pick(noted) if unnoted else block
+        ((rest,),) = self._session.run(plain_statements.delete_plain(table), *self._keys(table, part))
+        stayed = [noted[at] for at in json.loads(rest or "[]")]
+        return Taken(deleted=len(noted) - len(stayed), left=[*unnoted, *stayed])
+
+    def _keys(self, table: Table, block: Block) -> tuple[str, ...]:
+        return parameters(block.stamps, *(block.columns[name] for name in table.key))
+
+    def _ask(self, statement: Callable[[Table], str], keys: Sequence[Image]) -> list[Answer]:
+        if not keys:
+            return []
+        table = self._checked(keys[0])
+        return self._session.run(statement(table), *parameters(*_texts(table.key, keys)))
+
+    def _write(self, writes: Sequence[tuple[Image, Write]], *, inserts: bool, columns: Collection[str]) -> list[Answer]:
+        table = self._checked(writes[0][0])
+        expected = [_stamp_in(write.expected.image if write.expected else {}) for _, write in writes]
+        if not columns:
+            texts = [expected, *_texts(table.key, [key for key, _ in writes])]
+            return self._session.run(statements.delete(table), *parameters(*texts))
+        images = [write.image or {} for _, write in writes]
+        names = _written(table, columns)
+        stamps = [_stamp_in(image) for image in images]
+        if inserts:
+            texts = [stamps, *_texts(names, images)]
+            return self._session.run(statements.insert(table, names), *parameters(*texts))
+        texts = [stamps, expected, *_texts(names, images)]
+        return self._session.run(statements.update(table, names), *parameters(*texts))
+
+    def _remember(self, notes: Sequence[tuple[Image, Remember]], *, fresh: bool) -> list[Answer]:
+        table = self._checked(notes[0][0])
+        keys = _texts(table.key, [key for key, _ in notes])
+        stamps = [_text_of(note.tombstone) for _, note in notes]
+        if fresh:
+            return self._session.run(statements.note(table), *parameters(stamps, *keys))
+        expected = [_version_and_context(_text_of(note.expected)) for _, note in notes if note.expected is not None]
+        return self._session.run(statements.note_again(table), *parameters(stamps, expected, *keys))
+
+    def _at_fault(
+        self, attempt: Callable[[Sequence[int]], None], numbers: Sequence[int], least: int = 1
+    ) -> dict[int, DistributaryError]:
+        """See `rows_at_fault`; what was known of the table may be the fault, so it is looked up anew first."""
         try:
-            for (number,) in self._session.run(sql, numbered(rows)):
-                outcomes[number] = True
-        except DistributaryError as error:
-            if not isinstance(error, OF_A_ROW):
-                raise
-            if len(rows) == 1:
-                outcomes[next(iter(rows))] = error
-                return
-            items = list(rows.items())
-            for half in (items[: len(items) // 2], items[len(items) // 2 :]):
-                self._halving(sql, dict(half), outcomes)
+            attempt(numbers)
+        except OF_A_ROW:
+            self._table_of(self._name, True)
+            return rows_at_fault(attempt, numbers, least)
+        return {}
+
+    def _checked(self, key: Collection[str]) -> Table:
+        """The table; raises SchemaDiffers where its key is another than the change's."""
+        table = self._table_of(self._name, False)
+        if set(table.key) != set(key):
+            raise SchemaDiffers(f"the key of {self._name.text()} is {', '.join(table.key)}")
+        return table
 
 
-def _statement(table: Table, key: Image, write: Write) -> tuple[str, Told]:
-    """The statement for a write, and its row in the parameter; raises SchemaDiffers for a column that is not there."""
-    expected = _stamp_in(write.expected.image) if write.expected is not None else None
-    if write.image is None:
-        return statements.delete(table), {**_flat(key), EXPECTED: expected}
-    columns = _columns(table, write.image)
-    row = {**_flat(write.image), STAMP: _stamp_in(write.image)}
-    if write.expected is None:
-        return statements.insert(table, columns), row
-    return statements.update(table, columns), {**row, EXPECTED: expected}
-
-
-def _columns(table: Table, image: Image) -> tuple[str, ...]:
+def _written(table: Table, names: Collection[str]) -> tuple[str, ...]:
     """The columns to write, in the table's order; what the database generates it generates here too."""
-    known = {column.name: column for column in table.columns}
-    missing = sorted(image.keys() - known.keys() - OWN_ATTRIBUTES)
+    missing = sorted(set(names).difference(column.name for column in table.columns))
     if missing:
         raise SchemaDiffers(f"{table.name.text()} has no column {', '.join(missing)}")
-    return tuple(column.name for column in table.columns if column.name in image and not column.generated)
+    return tuple(column.name for column in table.columns if column.name in names and not column.generated)
 
 
-def _flat(image: Image) -> Told:
-    return {name: value.get("S") for name, value in image.items() if name not in OWN_ATTRIBUTES}
-
-
-def _parameter(rows: Any) -> str:
-    return numbered(dict(enumerate(rows)))
-
-
-def numbered(rows: Mapping[int, Told]) -> str:
-    """Rows as the parameter of a statement, each with its number."""
-    return json.dumps([{**row, NUMBER: number} for number, row in rows.items()], ensure_ascii=False)
+def _texts(names: Sequence[str], images: Sequence[Image]) -> list[list[str | None]]:
+    """A column of texts for each name."""
+    return [[image[name].get("S") for image in images] for name in names]
 
 
 def _stamp_in(image: Image) -> str | None:
@@ -155,13 +198,18 @@ def _tombstone(stamp: str | None) -> Tombstone | None:
         return None
     try:
         known = parse(stamp)
-    except MalformedStamp:
-        return None
+    except MalformedStamp as error:
+        raise Misconfigured(f"a tombstone cannot be read: {error}") from error  # taken for none, the row came back
     return Tombstone(known.version, known.context)
 
 
 def _text_of(tombstone: Tombstone) -> str:
     if tombstone.deletion is None:
-        raise MalformedStamp("a tombstone without a deletion")
+        raise ValueError("a tombstone without a deletion")
     context = tombstone.context.including(tombstone.deletion)
     return Stamp(tombstone.deletion, context, Writer.REPLICATION).text()
+
+
+def _version_and_context(stamp: str) -> str:
+    version, _, _, _, context = stamp.split(" ")
+    return f"{version} {context}"

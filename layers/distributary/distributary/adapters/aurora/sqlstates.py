@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from distributary.domain.errors import (
     AccessDenied,
+    Contended,
     DistributaryError,
     InvalidSettings,
     ItemTooLarge,
@@ -33,7 +34,7 @@ BY_STATE: Mapping[str, type[DistributaryError]] = MappingProxyType(
         "57P01": Unavailable, "57P02": Unavailable, "57P03": Unavailable, "57P05": Unavailable,
         "57P04": MissingResource,
         "57014": Throttled,  # a statement over its time
-        "55P03": Throttled,  # a lock that was not to be had in time
+        "55P03": Contended, "40001": Contended, "40P01": Contended,  # a lock that was not to be had in time, a deadlock
         "55006": Unavailable,  # the slot is in the hands of another session
         "53200": Unavailable, "53300": Throttled, "53400": InvalidSettings,
         # What a change says.
@@ -41,7 +42,6 @@ BY_STATE: Mapping[str, type[DistributaryError]] = MappingProxyType(
         "23505": UniqueClash,
         "42703": SchemaDiffers, "42P01": SchemaDiffers, "42704": SchemaDiffers, "42883": SchemaDiffers,
         "54000": ItemTooLarge, "54001": ItemTooLarge, "54011": ItemTooLarge,
-        "0A000": RetryLater,  # a cached plan whose table has changed meanwhile
         "42501": AccessDenied,
         "3F000": NotInstalled,
     }

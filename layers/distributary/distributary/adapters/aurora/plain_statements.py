@@ -1,0 +1,92 @@
+"""The statements that merge many plain changes at once, without a look first; see `ports.Bulk`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from distributary.adapters.aurora.catalog import SCHEMA, Table, key_text_sql
+from distributary.adapters.aurora.fragments import (
+    APPLYING,
+    NUMBER,
+    STAMP,
+    held,
+    listed,
+    rows,
+    same_key,
+    same_tombstone,
+    settings,
+)
+from distributary.adapters.aurora.names import literal, quoted
+from distributary.domain.image import STAMP_ATTRIBUTE
+
+_INSERTED = quoted("~distributary inserted")
+
+_REGIONS = 4
+"""Entries of a context that a statement compares; a row that more regions have written takes a decision."""
+
+
+@lru_cache(maxsize=256)
+def take(table: Table, columns: tuple[str, ...]) -> str:
+    """Of stamps and columns: inserts and replaces what is plain; gives counts of both, and numbers of what is left."""
+    excluded = f"excluded.{STAMP_ATTRIBUTE}"
+    return f"""{rows(table, columns, STAMP)}, done AS (
+INSERT INTO {table.name.text()} AS t ({listed(columns)}, {STAMP_ATTRIBUTE}) OVERRIDING SYSTEM VALUE
+SELECT {listed(columns, "s")}, s.{STAMP} FROM s LEFT JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}, {APPLYING}
+WHERE {_had_seen("d.stamp", f"s.{STAMP}")} ORDER BY {listed(table.key, "s")}
+ON CONFLICT ({listed(table.key)}) DO UPDATE
+SET {settings(table, columns, "excluded", STAMP_ATTRIBUTE)}
+WHERE {_had_seen(f"t.{STAMP_ATTRIBUTE}", excluded)}
+RETURNING {listed(table.key, "t")}, t.xmax = 0 AS {_INSERTED})
+SELECT count(*) FILTER (WHERE {_INSERTED}), count(*) FILTER (WHERE NOT {_INSERTED}),
+CASE WHEN count(*) < (SELECT count(*) FROM s) THEN (SELECT pg_catalog.json_agg(s.{NUMBER})::text FROM s
+    WHERE NOT EXISTS (SELECT FROM done t WHERE {same_key(table)})) END FROM done"""
+
+
+@lru_cache(maxsize=256)
+def outlived(table: Table) -> str:
+    """Of stamps and the key: gives the numbers of those that a tombstone covers."""
+    return f"""{rows(table, table.key, STAMP)}
+SELECT pg_catalog.json_agg(s.{NUMBER})::text FROM s JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}
+WHERE d.stamp >= pg_catalog.split_part(s.{STAMP}, ' ', 1)"""
+
+
+@lru_cache(maxsize=256)
+def note_plain(table: Table) -> str:
+    """Of stamps and the key: writes tombstones over none and over what their writers had seen; what is left."""
+    return f"""{rows(table, table.key, STAMP)}, done AS (
+INSERT INTO {SCHEMA}.tombstones AS d (relation, key, stamp)
+SELECT {literal(table.name.text())}, {key_text_sql(table, "s")}, s.{STAMP} FROM s ORDER BY 2
+ON CONFLICT (relation, key) DO UPDATE SET stamp = excluded.stamp, deleted_at = pg_catalog.clock_timestamp()
+WHERE {_had_seen("d.stamp", "excluded.stamp")} RETURNING key)
+SELECT pg_catalog.json_agg(s.{NUMBER})::text FROM s LEFT JOIN done ON done.key = {key_text_sql(table, "s")}
+WHERE done.key IS NULL"""
+
+
+@lru_cache(maxsize=256)
+def delete_plain(table: Table) -> str:
+    """Of stamps and the key: deletes rows that the writers of the deletions had seen; numbers of those that stay."""
+    plain = _had_seen(f"t.{STAMP_ATTRIBUTE}", f"s.{STAMP}")
+    return f"""{rows(table, table.key, STAMP)}, {held(table, plain)}, gone AS (
+DELETE FROM {table.name.text()} t USING s, {APPLYING}
+WHERE {same_key(table)} AND {plain} AND s.{NUMBER} IN (SELECT {NUMBER} FROM held) RETURNING s.{NUMBER})
+SELECT pg_catalog.json_agg(s.{NUMBER})::text FROM s JOIN {table.name.text()} t ON {same_key(table)}
+WHERE s.{NUMBER} NOT IN (SELECT {NUMBER} FROM gone)"""
+
+
+def _had_seen(known: str, stamp: str) -> str:
+    """Whether the writer of a stamp had seen all that a known one tells of, none included; never true by mistake.
+
+    Each entry of the known context stands in the other one to the letter, or is of the region that wrote: that
+    region's own entry there is its version, the higher one.
+    """
+    context, version = f"pg_catalog.split_part({known}, ' ', 5)", f"pg_catalog.split_part({stamp}, ' ', 1)"
+    writer = f"pg_catalog.split_part({version}, '.', 3)"
+    entries = [f"pg_catalog.split_part({context}, ',', {number + 1})" for number in range(_REGIONS)]
+    around = f"',' || pg_catalog.split_part({stamp}, ' ', 5) || ','"
+    seen = [
+        f"({entry} = '' OR pg_catalog.starts_with({entry}, {writer} || '=')"
+        f" OR pg_catalog.strpos({around}, ',' || {entry} || ',') > 0)"
+        for entry in entries
+    ]
+    rest = f"pg_catalog.split_part({context}, ',', {_REGIONS + 1}) = ''"
+    return f"({known} IS NULL OR ({known} < {version} AND {' AND '.join(seen)} AND {rest}))"
