@@ -145,7 +145,7 @@ def test_a_row_inserted_under_a_newer_deletion_is_removed_and_travels(world: Wor
 def test_a_row_that_was_given_its_key_under_a_newer_deletion_is_removed_though_an_update_has_overtaken_it(
     world: World,
 ) -> None:
-    """The update alone does not tell that the key is new, and the first write is not shipped: its large value is gone."""
+    """The update alone does not tell that the key is new; the first write is not shipped, its large value is gone."""
     renamed = _inserted_under_a_newer_deletion(world, missing=("big",))
     updated = world.write(1, "y", missing=("big",))
     assert updated.change.image is not None
