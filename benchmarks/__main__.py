@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import cold, cpu, lag, throughput
+from benchmarks import aurora, cold, cpu, lag, throughput
 from benchmarks.report import show
 from benchmarks.stage import Stage, stage
 
@@ -27,6 +27,7 @@ class Part(Enum):
     THROUGHPUT = "throughput"
     CPU = "cpu"
     COLD = "cold"
+    AURORA = "aurora"
     ALL = "all"
 
 
@@ -48,6 +49,9 @@ def main(
     if part in (Part.COLD, Part.ALL):
         progress.print("Measuring cold …")
         found["cold"] = cold.measure()
+    if part in (Part.AURORA, Part.ALL):
+        progress.print("Measuring aurora …")
+        found["aurora"] = aurora.measure()
     wanted = [each for each in ON_STAGE if part in (each, Part.ALL)]
     if wanted:
         with stage() as on:

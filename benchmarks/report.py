@@ -13,6 +13,8 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     for part, table in shows.items():
         if part in found:
             console.print(table(found[part]))
+    if "aurora" in found:
+        console.print(_aurora(found["aurora"]), _trigger(found["aurora"]["trigger"]), _tpcb(found["aurora"]["tpcb"]))
 
 
 def _lag(found: Mapping[str, Any]) -> Table:
@@ -78,3 +80,35 @@ def _cold(found: Mapping[str, Any]) -> Table:
         cells += [f"{each['memory_mb']:.0f}", f"{compiled[name]['import_ms']:.0f}"]
         table.add_row(name, *cells, f"{compiled[name]['clients_ms']:.0f}")
     return table
+
+
+def _aurora(found: Mapping[str, Any]) -> Table:
+    table = Table(
+        *("workload", "native, rows a second", "ours", "ratio"),
+        title=f"From slot to applied rows, {found['rows']} rows, PostgreSQL {found['version']}",
+        caption="Aim: at least 1 for inserts and updates, 5 for hot rows.",
+    )
+    for name, each in found["throughput"].items():
+        rates = each["rows_per_second"]
+        table.add_row(name, f"{rates['native']:.0f}", f"{rates['ours']:.0f}", f"{each['ratio']:.2f}")
+    return table
+
+
+def _trigger(found: Mapping[str, Any]) -> Table:
+    table = Table(
+        *("commits", "updates a second, plain", "stamped", "cost"),
+        title="What the stamping trigger costs a writer",
+        caption="Aim: at most 20 %.",
+    )
+    for name, each in found.items():
+        rates = each["updates_per_second"]
+        table.add_row(name, f"{rates['plain']:.0f}", f"{rates['stamped']:.0f}", f"{each['cost']:.0%}")
+    return table
+
+
+def _tpcb(found: Mapping[str, Any]) -> str:
+    rates = ", ".join(f"{each:.0f}" for each in found["transactions_per_second"])
+    return (
+        f"TPC-B in three regions for {found['seconds']} s, {rates} transactions a second: "
+        f"all tables equal {found['equal_after']:.0f} s after the end ({found['rows']['pgbench_history']} of history)."
+    )

@@ -223,8 +223,7 @@ def site(
                     yield made
             finally:
                 made.close_sessions()
-                slots = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s"
-                superuser.execute(slots, (name,))
+                _drop_slots(superuser, name)
         superuser.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -238,6 +237,16 @@ def _reached(made: Site, server: str, way: Way) -> Iterator[None]:
         service.clusters[made.cluster] = server.replace("user=postgres dbname=postgres", f"user={MASTER}")
         made.api = service
         yield
+
+
+def _drop_slots(superuser: psycopg.Connection[Any], database: str) -> None:
+    """Who reads one still, since his client died, is ended first."""
+    superuser.execute(
+        "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE database = %s AND active",
+        (database,),
+    )
+    slots = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s"
+    superuser.execute(slots, (database,))
 
 
 def _master(superuser: psycopg.Connection[Any]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.change import Change
+from distributary.domain.image import key_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def last_states(writes: Iterable[Logged]) -> list[Logged]:
     """The last write of each row: it was made on top of the others, so they need not travel."""
     last: dict[tuple[str, str], Logged] = {}
     for each in writes:
-        row = (each.change.table, each.change.row)
+        row = (each.change.table, key_text(each.change.key))
         known = last.pop(row, None)
         last[row] = replace(each, inserted=True) if known is not None and known.inserted else each
     return list(last.values())

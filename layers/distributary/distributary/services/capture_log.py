@@ -25,6 +25,7 @@ from distributary.domain.errors import (
     UnknownTable,
 )
 from distributary.domain.facts import LogReport
+from distributary.domain.image import key_text
 from distributary.domain.logged import Logged, Portion, Refused, last_states
 from distributary.domain.message import pack
 from distributary.domain.parcel import Parcel, parcel
@@ -167,12 +168,14 @@ class CaptureLog:
             if each.image is not None:
                 tables.setdefault(each.table, []).append(each)
         for table, changes in tables.items():
-            with suppress(UnknownTable):  # dropped since, and its rows with it
+            with suppress(UnknownTable, SchemaDiffers):  # dropped or altered since, and its rows with it
                 self._bury_in(self.replica_of(table), changes, report)
 
-    def _bury_in(self, replica: Replica, changes: Sequence[Change], report: LogReport) -> None:
+    def _bury_in(self, replica: Replica, inserted: Sequence[Change], report: LogReport) -> None:
+        noted = replica.look_back([change.key for change in inserted])
+        changes = [change for change in inserted if noted[key_text(change.key)] is not None]
         now, drift = self.clock(), self.dataset.max_clock_drift
-        place = Place(self.dataset.name, changes[0].table, self.region, now, drift, "")
+        place = Place(self.dataset.name, inserted[0].table, self.region, now, drift, "")
         decisions = [(change.key, settle_inserted(place)) for change in changes]
         for change, result in zip(changes, run(replica, decisions), strict=True):
             if isinstance(result, Unacceptable | ParentMissing):

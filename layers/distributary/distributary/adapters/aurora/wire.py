@@ -101,7 +101,19 @@ class Wire:
         count = self.count()
         if count != expected:
             raise self.refused(f"a row of {count} columns, its relation has {expected}")
-        return tuple([self._value() for _ in range(count)])
+        found: list[Value] = []
+        data, end, length_at = self._data, len(self._data), _INT32.unpack_from
+        for _ in range(count):
+            at = self._at
+            if at + 5 <= end and data[at] == _TEXT:  # as `_value` would, in a third of its time
+                start = at + 5
+                stop = start + length_at(data, at + 1)[0]
+                if start <= stop <= end:
+                    self._at = stop
+                    found.append(self._decoded(data[start:stop]))
+                    continue
+            found.append(self._value())
+        return tuple(found)
 
     def end(self) -> None:
         """Nothing is left."""
