@@ -58,7 +58,6 @@ class Transaction:
     """An open transaction. used: when, on the monotonic clock."""
 
     connection: psycopg.Connection[Any]
-    secret: str
     used: float = field(default_factory=time.monotonic)
     busy: threading.Lock = field(default_factory=threading.Lock)
 
@@ -121,7 +120,7 @@ class DataApi:
     def _begin(self, told: Mapping[str, Any]) -> dict[str, Any]:
         connection, name = self._connect(told), uuid4().hex
         connection.execute("BEGIN")
-        self.transactions[name] = Transaction(connection, told["secretArn"])
+        self.transactions[name] = Transaction(connection)
         return {"transactionId": name}
 
     def _end(self, name: str, how: str, status: str) -> dict[str, Any]:

@@ -77,23 +77,24 @@ def _perform(site: Site, operation: str, key: int, value: int) -> None:
             site.write(f"UPDATE t SET id = id + 1000 WHERE id = {key} AND {free}")
 
 
+@pytest.mark.parametrize("writers", [2, 3])
 @pytest.mark.parametrize(("one", "other"), list(product(("insert", "update", "delete", "reinsert"), repeat=2)))
-def test_two_writes_that_do_not_know_of_each_other_end_alike(regions: Sites, one: str, other: str) -> None:
-    # given: 100 rows in all regions, or none for inserts
+def test_writes_that_do_not_know_of_each_other_end_alike(regions: Sites, one: str, other: str, writers: int) -> None:
+    # given: 300 rows in all regions, or none for inserts
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int, big text)")
     regions.install()
     if "insert" not in (one, other):
-        regions.all[0].write("INSERT INTO t SELECT g, 0, repeat('x', 3000) FROM generate_series(1, 100) g")
+        regions.all[0].write("INSERT INTO t SELECT g, 0, repeat('x', 3000) FROM generate_series(1, 300) g")
         regions.settle()
-    # when: two regions write each row
-    for key in range(1, 101):
-        _perform(regions.all[key % 3], one, key, 1)
-        _perform(regions.all[(key + 1) % 3], other, key, 2)
+    # when: two or three regions write each row, in turns
+    for key in range(1, 301):
+        for turn, operation in enumerate((one, other, one)[:writers]):
+            _perform(regions.all[(key + turn) % 3], operation, key, turn)
     regions.settle()
     # then: all regions are equal, and a second round changes nothing
-    regions.same(ROWS.format("t"))
+    equal = regions.same(ROWS.format("t"))
     assert regions.settle() is not None
-    regions.same(ROWS.format("t"))
+    assert regions.same(ROWS.format("t")) == equal
 
 
 @pytest.mark.parametrize("seed", range(6))

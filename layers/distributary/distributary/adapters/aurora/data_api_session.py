@@ -92,8 +92,7 @@ class DataApiSession:
 
     def close(self) -> None:
         """See `session.Session`; an open transaction is undone."""
-        if self._transaction:
-            self._roll_back()
+        self._roll_back()
 
     def _begin(self) -> None:
         with translated("BeginTransaction"):
@@ -107,6 +106,8 @@ class DataApiSession:
 
     def _roll_back(self) -> None:
         ended, self._transaction = self._transaction, ""
+        if not ended:
+            return
         try:
             with translated("RollbackTransaction"):
                 self._client.rollback_transaction(**self._where, transactionId=ended)
