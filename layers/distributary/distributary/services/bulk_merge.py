@@ -6,8 +6,8 @@ What is left over takes a decision of its own, see `services.apply`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from distributary.domain.block import Block, joined
 from distributary.domain.change import TRUSTED_AGE, Change
@@ -23,23 +23,30 @@ SIZE = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Changes of one kind, and for each the index of the message that it came in."""
+    """Changes of one kind, and for each the index of the message that it came in.
+
+    captured_at: microseconds, by message; the block knows the oldest of all only.
+    """
 
     block: Block
     messages: Sequence[int]
+    captured_at: Mapping[int, int]
 
     def pick(self, places: Sequence[int]) -> Batch:
         """The changes at these places."""
-        return Batch(self.block.pick(places), [self.messages[at] for at in places])
+        return Batch(self.block.pick(places), [self.messages[at] for at in places], self.captured_at)
 
     def slices(self, size: int) -> Iterator[Batch]:
         """The batch in parts."""
         for start in range(0, len(self.messages), size):
-            yield Batch(self.block.slice(start, start + size), self.messages[start : start + size])
+            messages = self.messages[start : start + size]
+            yield Batch(self.block.slice(start, start + size), messages, self.captured_at)
 
     def tasks(self, places: Iterable[int]) -> Iterator[tuple[int, Change]]:
         """The changes at these places, each with its message."""
-        return ((self.messages[at], self.block.change(at)) for at in places)
+        for at in places:
+            message = self.messages[at]
+            yield message, replace(self.block.change(at), captured_at=self.captured_at[message])
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,10 @@ def batches(opened: Sequence[tuple[int, Block]]) -> Iterator[Batch]:
         kinds.setdefault(block.kind, []).append((message, block))
     for some in kinds.values():
         messages = [message for message, block in some for _ in range(len(block))]
-        yield Batch(joined([block for _, block in some]), messages)
+        captured_at: dict[int, int] = {}
+        for message, block in some:
+            captured_at[message] = min(block.captured_at, captured_at.get(message, block.captured_at))
+        yield Batch(joined([block for _, block in some]), messages, captured_at)
 
 
 def _newest(batch: Batch, report: ApplyReport) -> Batch:
