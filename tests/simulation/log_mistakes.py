@@ -52,16 +52,6 @@ def _without_looking_back(change: Change, image: Image, seen: Context, place: Pl
     return inserted
 
 
-def _done_where_covered(original: Callable[..., Decision[Merged]]) -> Callable[..., Decision[Merged]]:
-    def put(change: Change, image: Image, place: Place) -> Decision[Merged]:
-        tombstone = (yield Look()).trusting(place.latest).tombstone
-        if tombstone is not None and tombstone.covers(change.version):
-            return Merged(Effect.KEPT)
-        return (yield from original(change, image, place))
-
-    return put
-
-
 def _without_tombstone(tombstone: Tombstone | None, change: Change) -> Tombstone:
     del change
     return tombstone or Tombstone()
@@ -202,13 +192,6 @@ LOG_MISTAKES = (
     ),
     Mistake("no look back after an insert of ours", stamped_merge, "_insert", _without_looking_back, LOGS),
     Mistake("no look at a tombstone after an insert at home", CaptureLog, "_bury", _none, LOGS),
-    Mistake(
-        "a change that a tombstone covers is done with",
-        stamped_merge,
-        "_put",
-        _done_where_covered(stamped_merge._put),
-        LOGS,
-    ),
     Mistake("no tombstone for deletions of peers", stamped_merge, "_buried", _without_tombstone, LOGS),
     Mistake("the row removed before its tombstone is written", stamped_merge, "_delete", _row_before_tombstone, LOGS),
     Mistake("a replaced row's context forgotten", stamped_merge, "_taken", _forgetful(stamped_merge._taken), LOGS),
