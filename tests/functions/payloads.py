@@ -13,7 +13,7 @@ from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, digest_of
 from distributary.domain.message import pack
-from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_to, stamped
+from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_of_mark, link_to, stamped
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, STAMPING_SEQUENCE, Version
 from local.world import PROJECT
 
@@ -119,7 +119,7 @@ def _records_of(name: str) -> dict[str, dict[str, Any]]:
     settled = stamp(plain, version(-60), link=link_of_insert(REGION, "kYb3Tz0aPq1x"))
     newer = stamp(paid, version(-1), link=link_to(settled, REGION))
     restamped = stamp(plain, version(-1, REGION), link=link_to(plain, REGION))
-    marked = stamp(plain, version(-1), link=link_to(settled, REGION), writer=Writer.REPLICATION_DELETES)
+    marked = stamp(plain, version(-1), link=link_of_mark(settled, REGION), writer=Writer.REPLICATION_DELETES)
     signed = stamp(paid, version(0, REGION, STAMPING_SEQUENCE + 7), writer=Writer.APPLICATION)
     stale = {**paid, STAMP_ATTRIBUTE: settled[STAMP_ATTRIBUTE]}
     forged = stamp(paid, version(31_536_000), link="forged")

@@ -10,7 +10,7 @@ from distributary.domain.change import StreamRecord
 from distributary.domain.image import Image
 from distributary.domain.origin import LONGEST_CALL, Origin, needs_tombstone, origin_of
 from distributary.domain.row import Row, Tombstone
-from distributary.domain.stamp import UNKNOWN, Stamp, Writer, link_of_insert, link_to, stamped
+from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_of_mark, link_to, stamped
 from distributary.domain.version import NOTHING_SEEN, Version
 from tests.unit.sites import HOME, NOW, PEER, Site, item, key, stamp_image
 
@@ -21,7 +21,8 @@ OUR_REMOVAL = Tombstone(MARK, removing=MARK, removing_names=("n", "pk"))
 
 def marked(content: Image, *, writer: Writer = Writer.REPLICATION_DELETES) -> Image:
     """A row that we have marked when it held n=1, and what has become of it since."""
-    return stamped(content, Stamp(MARK, NOTHING_SEEN.including(MARK), writer, Row(item(n=1)).digest, UNKNOWN))
+    link = link_of_mark(item(n=1), HOME)
+    return stamped(content, Stamp(MARK, NOTHING_SEEN.including(MARK), writer, Row(item(n=1)).digest, link))
 
 
 def removal(image: Image) -> StreamRecord:
@@ -60,6 +61,15 @@ def test_a_row_with_an_attribute_added_was_removed_by_the_application_otherwise(
 
 def test_a_row_whose_attribute_was_changed_after_the_mark_was_removed_by_the_application() -> None:
     assert origin_of(removal(marked(item(n=2))), HOME, OUR_REMOVAL) is Origin.DELETED
+
+
+def test_a_row_with_the_mark_of_another_region_was_removed_by_the_application_that_had_put_a_copy() -> None:
+    """The copy's insert was shipped, its deletion was not: it stayed everywhere else for ever."""
+    there = Stamp(
+        MARK, NOTHING_SEEN.including(MARK), Writer.REPLICATION_DELETES, Row(item(n=1)).digest,
+        link_of_mark(item(n=1), PEER),
+    )  # fmt: skip
+    assert origin_of(removal(stamped(item(n=1), there)), HOME, OUR_REMOVAL) is Origin.DELETED
 
 
 def test_a_row_without_a_mark_was_removed_by_the_application() -> None:

@@ -10,7 +10,7 @@ from distributary.domain.image import STAMP_ATTRIBUTE, Image
 from distributary.domain.row import Row
 from distributary.domain.stamp import (
     Stamp,
-    is_link_of_insert,
+    is_link_made_in,
     link_of_insert,
     link_to,
     parse,
@@ -139,8 +139,8 @@ def test_a_stamp_is_believed_up_to_the_latest_time_that_can_be() -> None:
 
 def test_the_link_of_an_insert_fits_no_other_region() -> None:
     link = link_of_insert(HOME, "unique")
-    assert is_link_of_insert(link, HOME)
-    assert not is_link_of_insert(link, PEER)
+    assert is_link_made_in(link, HOME)
+    assert not is_link_made_in(link, PEER)
 
 
 def test_the_links_of_two_inserts_differ() -> None:

@@ -14,7 +14,7 @@ from enum import Enum
 from distributary.domain.change import StreamRecord
 from distributary.domain.image import STAMP_ATTRIBUTE, digest_of, same_content
 from distributary.domain.row import Row, Tombstone
-from distributary.domain.stamp import Writer, is_link_of_insert, link_to
+from distributary.domain.stamp import Writer, is_link_made_in, link_of_mark, link_to
 from distributary.domain.version import MICROSECONDS
 
 LONGEST_CALL = 120 * MICROSECONDS
@@ -39,7 +39,7 @@ class Origin(Enum):
 def needs_tombstone(record: StreamRecord, region: str) -> bool:
     """Whether `origin_of` has to know the tombstone to tell an echo from a local write."""
     if record.new is None:
-        return record.old is not None and record.old.marked and not record.old.as_stamped
+        return record.old is not None and record.old.marked_in(region) and not record.old.as_stamped
     return record.old is None and _may_be_our_insert(record.new, region)
 
 
@@ -47,7 +47,7 @@ def origin_of(record: StreamRecord, region: str, tombstone: Tombstone | None) ->
     """Classify a record of this region; its rows must be `trusting` already."""
     old, new = record.old, record.new
     if new is None:
-        if old is not None and old.marked and (old.as_stamped or _removed_by_us(old, tombstone)):
+        if old is not None and old.marked_in(region) and (old.as_stamped or _removed_by_us(old, tombstone)):
             return Origin.ECHO
         return Origin.EXPIRED if record.expired else Origin.DELETED
     echo = _echo_of_insert(record, new, region, tombstone) if old is None else _echo(old, new, region)
@@ -81,7 +81,9 @@ def _echo_of_insert(record: StreamRecord, new: Row, region: str, tombstone: Tomb
 def _echo(old: Row, new: Row, region: str) -> bool:
     """A replacement of ours. We change no content of a row without a stamp: it is given the lowest stamp before."""
     stamp, changed = new.stamp, not same_content(old.content, new.content)
-    if stamp is None or stamp.writer is Writer.APPLICATION or stamp.link != link_to(old.image, region):
+    if stamp is None or stamp.writer is Writer.APPLICATION:
+        return False
+    if stamp.link != (link_of_mark if stamp.deletion_mark else link_to)(old.image, region):
         return False
     if changed and STAMP_ATTRIBUTE not in old.image:
         return False
@@ -92,7 +94,7 @@ def _echo(old: Row, new: Row, region: str) -> bool:
 
 def _may_be_our_insert(new: Row, region: str) -> bool:
     stamp = new.stamp
-    ours = stamp is not None and stamp.writer is Writer.REPLICATION and is_link_of_insert(stamp.link, region)
+    ours = stamp is not None and stamp.writer is Writer.REPLICATION and is_link_made_in(stamp.link, region)
     return ours and new.as_stamped
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from distributary.domain.place import Place
 from distributary.domain.row import Row, State, Tombstone
-from distributary.domain.stamp import Stamp, Writer, link_to, stamped
+from distributary.domain.stamp import Stamp, Writer, link_of_mark, stamped
 from distributary.domain.steps import Decision, Look, LookBack, Remember, Write
 from distributary.domain.version import Context, Version
 
@@ -20,11 +20,14 @@ ATTEMPTS = 25
 
 
 def remove(row: Row, deletion: Version, context: Context, place: Place) -> Decision[bool]:
-    """Mark the row, note the removal, delete it. False: the row was written meanwhile, look again."""
+    """Mark the row, note the removal, delete it. False: the row was written meanwhile, look again.
+
+    A mark that an application has copied from another region is replaced: the removal would count as its deletion.
+    """
     marked = row
-    if not (row.marked and row.version == deletion and row.as_stamped):
+    if not (row.marked_in(place.region) and row.version == deletion and row.as_stamped):
         seen = row.context.merge(context).including(deletion)
-        mark = Stamp(deletion, seen, Writer.REPLICATION_DELETES, row.digest, link_to(row.image, place.region))
+        mark = Stamp(deletion, seen, Writer.REPLICATION_DELETES, row.digest, link_of_mark(row.image, place.region))
         marked = Row(stamped(row.content, mark))
         if not (yield Write(row, marked.image)):
             return False

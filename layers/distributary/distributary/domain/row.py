@@ -9,7 +9,15 @@ from typing import Any
 
 from distributary.domain.errors import MalformedStamp
 from distributary.domain.image import Image, content_of, digest_of
-from distributary.domain.stamp import UNKNOWN, Stamp, parse_entry, parse_version, stamp_of, version_text
+from distributary.domain.stamp import (
+    UNKNOWN,
+    Stamp,
+    is_link_made_in,
+    parse_entry,
+    parse_version,
+    stamp_of,
+    version_text,
+)
 from distributary.domain.version import NOTHING_SEEN, Context, Version
 
 
@@ -59,6 +67,10 @@ class Row:
     def marked(self) -> bool:
         """Whether replication has announced the row's deletion in it."""
         return self.stamp is not None and self.stamp.deletion_mark
+
+    def marked_in(self, region: str) -> bool:
+        """Whether the mark was made in that region, and is no copy that an application has put there."""
+        return self.stamp is not None and self.marked and is_link_made_in(self.stamp.link, region)
 
     @property
     def settled(self) -> bool:

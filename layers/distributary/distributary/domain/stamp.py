@@ -160,8 +160,13 @@ def link_of_insert(region: str, unique: str) -> str:
     return unique + fingerprint(f"{region} {unique}", size=3)
 
 
-def is_link_of_insert(link: str, region: str) -> bool:
-    """Whether the link was made by `link_of_insert` for that region."""
+def link_of_mark(image: Image, region: str) -> str:
+    """The link of a deletion mark, which replaces this image's stamp. It shows the region too, as an insert's does."""
+    return link_of_insert(region, link_to(image, region))
+
+
+def is_link_made_in(link: str, region: str) -> bool:
+    """Whether the link was made by `link_of_insert` or `link_of_mark` in that region."""
     return link == link_of_insert(region, link[:-4])
 
 
