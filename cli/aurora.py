@@ -28,12 +28,14 @@ console = Console(highlight=False, soft_wrap=True)
 
 ReplicationFile = Annotated[Path, typer.Option("--replication", help="What is replicated, and where.")]
 DatasetName = Annotated[str, typer.Option("--dataset", help="The dataset; none for the file's only one of Aurora.")]
-Region = Annotated[str, typer.Option(help="The region of the database; needed with --dsn and --host.")]
+Region = Annotated[str, typer.Option(help="The region of the database; needed with --dsn, --host and --cluster-arn.")]
 Dsn = Annotated[str, typer.Option(help="A connection string, password included.", envvar="DISTRIBUTARY_DSN")]
 Host = Annotated[str, typer.Option(help="The cluster's writer endpoint; logs in by IAM over TLS.")]
 Port = Annotated[int, typer.Option(help="The port of --host.")]
-Name = Annotated[str, typer.Option("--database", help="The database of --host.")]
+Name = Annotated[str, typer.Option("--database", help="The database of --host or --cluster-arn.")]
 User = Annotated[str, typer.Option(help="The user of --host.")]
+ClusterArn = Annotated[str, typer.Option(help="The cluster, through the RDS Data API: from anywhere, without its VPC.")]
+SecretArn = Annotated[str, typer.Option(help="The secret of the user for --cluster-arn.")]
 Authorities = Annotated[str, typer.Option(help="The file of Amazon's certificates; the system's own where left out.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL and run none of it.")]
 NewSlot = Annotated[
@@ -63,17 +65,19 @@ def install(
     database: Name = "postgres",
     user: User = "",
     authorities: Authorities = "",
+    cluster_arn: ClusterArn = "",
+    secret_arn: SecretArn = "",
     *,
     dry_run: DryRun = False,
     new_slot: NewSlot = False,
 ) -> None:
     """Add what is missing: our schema, the publication, the slot, and each table's column and triggers.
 
-    Without --dsn and --host: in every database of the local world. Can be run again at any time, and takes in tables
-    that were created since.
+    Without --dsn, --host and --cluster-arn: in every database of the local world. Can be run again at any
+    time, and takes in tables that were created since.
     """
     with told_plainly():
-        wanted = Database(dsn, host, port, database, user, authorities)
+        wanted = Database(dsn, host, port, database, user, authorities, cluster_arn, secret_arn)
         _each(
             _targets(replication, dataset, region, wanted),
             lambda target: installing.plan(target.session, target.dataset, target.region, new_slot=new_slot),
@@ -92,6 +96,8 @@ def uninstall(
     database: Name = "postgres",
     user: User = "",
     authorities: Authorities = "",
+    cluster_arn: ClusterArn = "",
+    secret_arn: SecretArn = "",
     *,
     dry_run: DryRun = False,
     keep_columns: KeepColumns = False,
@@ -102,7 +108,8 @@ def uninstall(
     Afterwards nothing tells deleted rows from rows that have yet to arrive.
     """
     with told_plainly():
-        targets = _targets(replication, dataset, region, Database(dsn, host, port, database, user, authorities))
+        wanted = Database(dsn, host, port, database, user, authorities, cluster_arn, secret_arn)
+        targets = _targets(replication, dataset, region, wanted)
         if not (yes or dry_run):
             typer.confirm(f"Undo replication in {', '.join(t.region for t in targets)}?", abort=True)
         _each(
@@ -123,13 +130,17 @@ def doctor(
     database: Name = "postgres",
     user: User = "",
     authorities: Authorities = "",
+    cluster_arn: ClusterArn = "",
+    secret_arn: SecretArn = "",
 ) -> None:
     """Look for what keeps replication from working or regions from staying alike; exit status 1 if something is broken.
 
-    Without --dsn and --host: in every database of the local world, whose tables are compared with each other too.
+    Without --dsn, --host and --cluster-arn: in every database of the local world, whose tables are compared with
+    each other too.
     """
     with told_plainly():
-        targets = _targets(replication, dataset, region, Database(dsn, host, port, database, user, authorities))
+        wanted = Database(dsn, host, port, database, user, authorities, cluster_arn, secret_arn)
+        targets = _targets(replication, dataset, region, wanted)
         table = Table("region", "severity", "subject", "problem", "what to do")
         broken = False
         seen: dict[str, list[Described]] = {}
@@ -186,13 +197,15 @@ def _print(where: str, parts: list[Part]) -> None:
 def _targets(replication: Path, dataset: str, region: str, wanted: Database) -> list[Target]:
     """The databases that are meant: the one that is named, or all of the local world."""
     chosen = _dataset(replication, dataset)
-    if wanted.dsn or wanted.host:
+    if wanted.cluster_arn and (wanted.dsn or wanted.host or not wanted.secret_arn):
+        raise InvalidSettings("--cluster-arn: takes --secret-arn, and neither --dsn nor --host; name one way there")
+    if wanted.dsn or wanted.host or wanted.cluster_arn:
         if region not in chosen.regions:
             raise InvalidSettings(f"--region: {region!r} is no region of {chosen.name}; name one of {chosen.regions}")
         return [Target(chosen, region, wiring_aurora.operator_session(wanted, region))]
     running = local_world.recorded()
     if running is None or running.process() is None:
-        raise InvalidSettings("name a database with --dsn or --host, or start the local world with: make up")
+        raise InvalidSettings("name a database with --dsn, --host or --cluster-arn, or start a local world: make up")
     return [
         Target(chosen, each, wiring_aurora.operator_session(Database(dsn=addresses[chosen.name]), each))
         for each, addresses in running.aurora.items()

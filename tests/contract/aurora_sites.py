@@ -6,37 +6,67 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 from uuid import uuid4
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from distributary.adapters.aurora import install
 from distributary.adapters.aurora.catalog import KnownTables
 from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
 from distributary.adapters.aurora.clashes import PostgresClashes
+from distributary.adapters.aurora.data_api_session import DataApiSession
 from distributary.adapters.aurora.names import table_name
 from distributary.adapters.aurora.psycopg_session import PsycopgSession
 from distributary.adapters.aurora.replica import PostgresReplica
+from distributary.adapters.aurora.session import Session
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, MemoryParking, MemoryQueue
 from distributary.domain.alert import Alert
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.facts import ApplyReport, LogReport
+from distributary.domain.logged import Holding
 from distributary.domain.stamped_merge import merge_stamped
+from distributary.ports import ChangeLog
 from distributary.services.apply import Apply
 from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
 from distributary.services.handover import HandOver
+from tests.contract.data_api import DataApi, data_api
+from tests.contract.engines import data_api_client
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
 MASTER = "master"
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:master"
 PLENTY = 60_000
+LOCK_SECONDS = 30.0
 
 
 def now() -> int:
     """Microseconds."""
     return time.time_ns() // 1000
+
+
+def held(log: ChangeLog) -> Holding:
+    """Hold a log: the server ends a session, and frees its lock, some time after the connection was closed."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (holding := log.hold()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return holding
+
+
+class Way(Enum):
+    """How apply and the operator's commands reach a database; capture always connects."""
+
+    DIRECT = "direct"
+    DATA_API = "data_api"
+
+
+BOTH_WAYS = pytest.mark.parametrize("way", list(Way), indirect=True, ids=lambda way: way.value)
+"""For tests of what works over the Data API as well."""
 
 
 @dataclass
@@ -51,20 +81,38 @@ class Announced:
 
 @dataclass
 class Site:
-    """One database of a region. address: as its master, who is no superuser. application: writes as any client does."""
+    """One database of a region. address: as its master, who is no superuser. application: writes as any client does.
+
+    api: the Data API by which it is reached, if not directly.
+    """
 
     address: str
     region: str
     dataset: Dataset
     queues: dict[str, MemoryQueue]
     application: psycopg.Connection[Any]
-    sessions: list[PsycopgSession] = field(default_factory=list)
+    api: DataApi | None = None
+    sessions: list[Session] = field(default_factory=list)
     announced: Announced = field(default_factory=Announced)
     parking: MemoryParking = field(default_factory=lambda: MemoryParking(pause=lambda _: None))
     slept: list[float] = field(default_factory=list)
 
-    def session(self) -> PsycopgSession:
-        """A session of its own."""
+    def session(self) -> Session:
+        """A session of its own, in the way that the database is reached."""
+        if self.api is None:
+            return self.direct()
+        client = data_api_client(self.api.endpoint, self.region)
+        made = DataApiSession(client, self.cluster, SECRET, self.application.info.dbname)
+        self.sessions.append(made)
+        return made
+
+    @property
+    def cluster(self) -> str:
+        """The ARN of its cluster."""
+        return f"arn:aws:rds:us-east-1:123456789012:cluster:{self.application.info.dbname}"
+
+    def direct(self) -> PsycopgSession:
+        """A session of its own over a connection."""
         made = PsycopgSession(lambda: psycopg.connect(self.address))
         self.sessions.append(made)
         return made
@@ -88,9 +136,9 @@ class Site:
 
     def log(self) -> PostgresChangeLog:
         """The database's log."""
-        session = self.session()
+        session = self.direct()
         identity = Identity(self.dataset.name, self.region, install.slot_of(self.dataset.name))
-        return PostgresChangeLog(self.session(), session, identity, KnownTables(session, self.dataset.tables), now)
+        return PostgresChangeLog(self.direct(), session, identity, KnownTables(session, self.dataset.tables), now)
 
     def replica(self, table: str) -> PostgresReplica:
         """The replica of a table."""
@@ -99,7 +147,7 @@ class Site:
 
     def capturing(self) -> CaptureLog:
         """The capture service."""
-        log, session = self.log(), self.session()
+        log, session = self.log(), self.direct()
         known = KnownTables(session, self.dataset.tables)
         inboxes = MemoryInboxes(self.queues, lambda _: None)
         outbox = MemoryOutbox(MemoryQueue(now), lambda _: None)
@@ -126,8 +174,7 @@ class Site:
     def capture(self) -> LogReport:
         """Follow the log until nothing new comes."""
         service, report = self.capturing(), LogReport()
-        holding = service.log.hold()
-        assert holding is not None
+        holding = held(service.log)
         report.retained = holding.retained
         report.alerts.extend(holding.alerts)
         try:
@@ -158,7 +205,9 @@ class Site:
 
 
 @contextmanager
-def site(server: str, region: str = REGIONS[0], queues: dict[str, MemoryQueue] | None = None) -> Iterator[Site]:
+def site(
+    server: str, region: str = REGIONS[0], queues: dict[str, MemoryQueue] | None = None, way: Way = Way.DIRECT
+) -> Iterator[Site]:
     """A database of its own on a running server, and nothing of it afterwards."""
     name = f"d{uuid4().hex[:12]}"
     queues = queues if queues is not None else {each: MemoryQueue(now) for each in REGIONS}
@@ -170,7 +219,8 @@ def site(server: str, region: str = REGIONS[0], queues: dict[str, MemoryQueue] |
         with psycopg.connect(address, autocommit=True) as application:
             made = Site(address, region, dataset, queues, application)
             try:
-                yield made
+                with _reached(made, server, way):
+                    yield made
             finally:
                 made.close_sessions()
                 _drop_slots(superuser, name)
@@ -185,6 +235,18 @@ def _drop_slots(superuser: psycopg.Connection[Any], database: str) -> None:
     )
     slots = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s"
     superuser.execute(slots, (database,))
+
+
+@contextmanager
+def _reached(made: Site, server: str, way: Way) -> Iterator[None]:
+    if way is Way.DIRECT:
+        yield
+        return
+    with data_api() as service:
+        service.secrets.add(SECRET)
+        service.clusters[made.cluster] = server.replace("user=postgres dbname=postgres", f"user={MASTER}")
+        made.api = service
+        yield
 
 
 def _master(superuser: psycopg.Connection[Any]) -> None:
@@ -230,11 +292,11 @@ class Sites:
 
 
 @contextmanager
-def sites(servers: Sequence[str]) -> Iterator[Sites]:
+def sites(servers: Sequence[str], way: Way = Way.DIRECT) -> Iterator[Sites]:
     """One database a server, as regions of one dataset."""
     queues = {each: MemoryQueue(now) for each in REGIONS}
     with ExitStack() as stack:
-        made = [stack.enter_context(site(at, region, queues)) for at, region in zip(servers, REGIONS, strict=True)]
+        made = [stack.enter_context(site(at, region, queues, way)) for at, region in zip(servers, REGIONS, strict=True)]
         for each in made:
             each.dataset = made[0].dataset
         yield Sites(made)

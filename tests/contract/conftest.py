@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.contract.aurora_sites import Site, Sites, site, sites
+from tests.contract.aurora_sites import Site, Sites, Way, site, sites
 from tests.contract.engines import (
     dynamodb_client,
     dynamodb_local,
@@ -77,9 +77,16 @@ def source(postgresql_address: str) -> Iterator[Source]:
 
 
 @pytest.fixture
-def aurora(postgresql_address: str) -> Iterator[Site]:
+def way(request: pytest.FixtureRequest) -> Way:
+    """How databases are reached: directly, where a test does not say otherwise."""
+    chosen: Way = getattr(request, "param", Way.DIRECT)
+    return chosen
+
+
+@pytest.fixture
+def aurora(postgresql_address: str, way: Way) -> Iterator[Site]:
     """A database, not yet prepared."""
-    with site(postgresql_address) as made:
+    with site(postgresql_address, way=way) as made:
         yield made
 
 
@@ -91,7 +98,7 @@ def servers() -> Iterator[tuple[str, ...]]:
 
 
 @pytest.fixture
-def regions(servers: tuple[str, ...]) -> Iterator[Sites]:
+def regions(servers: tuple[str, ...], way: Way) -> Iterator[Sites]:
     """A dataset in three regions, not yet prepared."""
-    with sites(servers) as made:
+    with sites(servers, way) as made:
         yield made

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,9 +17,10 @@ import boto3
 import pytest
 from botocore.config import Config
 from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_rds_data import RDSDataServiceClient
 from mypy_boto3_sqs import SQSClient
 
-from distributary import wiring
+from distributary import wiring, wiring_aurora
 from tests.contract.dynamodb_local import JAR, install
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +87,12 @@ def dynamodb_client(endpoint: str) -> DynamoDBClient:
 def sqs_client(endpoint: str, region: str) -> SQSClient:
     """A client of an engine, for one of its regions."""
     return SESSION.client("sqs", endpoint_url=endpoint, region_name=region, config=CONFIG)
+
+
+@cache
+def data_api_client(endpoint: str, region: str) -> RDSDataServiceClient:
+    """A client of a Data API, as deployed."""
+    return SESSION.client("rds-data", endpoint_url=endpoint, region_name=region, config=wiring_aurora.DATA_API)
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ from distributary.domain.alert import AlertKind
 from distributary.domain.change import Change
 from distributary.domain.errors import NotInstalled, SlotLost, Unavailable
 from distributary.domain.message import unpack
-from tests.contract.aurora_sites import PLENTY, Site
+from tests.contract.aurora_sites import PLENTY, Site, held
 
 PEER = "eu-west-1"
 
@@ -180,7 +180,7 @@ def test_a_log_is_held_by_one(prepared: Site) -> None:
     assert first.hold() is not None
     assert second.hold() is None
     first.release()
-    assert second.hold() is not None
+    held(second)
 
 
 def test_an_idle_slot_keeps_no_log(prepared: Site) -> None:

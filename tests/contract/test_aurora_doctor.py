@@ -7,7 +7,9 @@ import pytest
 from distributary.adapters.aurora import install
 from distributary.adapters.aurora.catalog import tables
 from distributary.adapters.aurora.doctor import Finding, Severity, compare, examine
-from tests.contract.aurora_sites import Site, Sites
+from tests.contract.aurora_sites import BOTH_WAYS, Site, Sites
+
+pytestmark = BOTH_WAYS
 
 
 def found(site: Site) -> dict[tuple[str, str], Finding]:

@@ -7,7 +7,7 @@ import pytest
 from distributary.adapters.aurora import install
 from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
 from distributary.domain.message import unpack
-from tests.contract.aurora_sites import Site
+from tests.contract.aurora_sites import BOTH_WAYS, Site
 
 NAMES = ['sel"ect', "o'brien", "$1 %s :x", "UPPER case", "水", "a.b", "$body$", "x" * 63, "~n; drop", "tab\tle"]
 
@@ -16,18 +16,21 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@BOTH_WAYS
 def test_a_second_run_has_nothing_to_do(aurora: Site) -> None:
     aurora.write("CREATE TABLE t (id int PRIMARY KEY)")
     assert aurora.install()
     assert aurora.install() == []
 
 
+@BOTH_WAYS
 def test_tables_that_came_later_are_taken_in(aurora: Site) -> None:
     aurora.install()
     aurora.write("CREATE TABLE later (id int PRIMARY KEY)")
     assert aurora.install() == ['table "public"."later"']
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("name", NAMES)
 def test_every_legal_name_is_replicated(aurora: Site, name: str) -> None:
     # given: a table, its key and a column with the name
@@ -49,6 +52,7 @@ def test_every_legal_name_is_replicated(aurora: Site, name: str) -> None:
     assert changes[str({f"{name[:40]}k": {"S": "d"}})].image is None
 
 
+@BOTH_WAYS
 def test_tables_without_a_key_are_refused_with_the_remedy(aurora: Site) -> None:
     aurora.write("CREATE TABLE a (id int)", "CREATE TABLE b (id int)")
     with pytest.raises(NotInstalled, match=r'"public"."a", "public"."b"; add one') as refused:
@@ -56,6 +60,7 @@ def test_tables_without_a_key_are_refused_with_the_remedy(aurora: Site) -> None:
     assert "replication.toml" in str(refused.value)
 
 
+@BOTH_WAYS
 def test_a_database_of_another_region_is_left_alone(aurora: Site) -> None:
     aurora.install()
     aurora.region = "eu-west-1"
@@ -63,6 +68,7 @@ def test_a_database_of_another_region_is_left_alone(aurora: Site) -> None:
         aurora.install()
 
 
+@BOTH_WAYS
 def test_a_lost_slot_is_made_anew_only_on_demand(aurora: Site) -> None:
     aurora.install()
     aurora.capture()
@@ -74,6 +80,7 @@ def test_a_lost_slot_is_made_anew_only_on_demand(aurora: Site) -> None:
     assert aurora.capture().failure is None
 
 
+@BOTH_WAYS
 def test_nothing_is_left_after_it_was_undone(aurora: Site) -> None:
     # given: a prepared database with a deleted row
     before = "SELECT relname, attname FROM pg_attribute JOIN pg_class c ON attrelid = c.oid AND relname = 't'"

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from distributary.adapters.aurora import install
-from tests.contract.aurora_sites import Site, Sites
+from tests.contract.aurora_sites import BOTH_WAYS, Site, Sites
 
 ROWS = "SELECT to_jsonb(t) - 'replication_stamp', split_part(replication_stamp, ' ', 1) FROM {} t ORDER BY 1, 2"
 pytestmark = pytest.mark.xdist_group("postgresql_regions")
@@ -32,6 +32,7 @@ VALUES = {
 OPERATIONS = ("update", "delete", "reinsert", "insert", "rekey", "upsert")
 
 
+@BOTH_WAYS
 def test_every_type_arrives_exactly(regions: Sites) -> None:
     # given: a column of every type, and a writer with odd settings
     columns = ", ".join(f"c{at} {kind}" for at, kind in enumerate(VALUES))
@@ -76,23 +77,24 @@ def _perform(site: Site, operation: str, key: int, value: int) -> None:
             site.write(f"UPDATE t SET id = id + 1000 WHERE id = {key} AND {free}")
 
 
+@pytest.mark.parametrize("writers", [2, 3])
 @pytest.mark.parametrize(("one", "other"), list(product(("insert", "update", "delete", "reinsert"), repeat=2)))
-def test_two_writes_that_do_not_know_of_each_other_end_alike(regions: Sites, one: str, other: str) -> None:
-    # given: 100 rows in all regions, or none for inserts
+def test_writes_that_do_not_know_of_each_other_end_alike(regions: Sites, one: str, other: str, writers: int) -> None:
+    # given: 300 rows in all regions, or none for inserts
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int, big text)")
     regions.install()
     if "insert" not in (one, other):
-        regions.all[0].write("INSERT INTO t SELECT g, 0, repeat('x', 3000) FROM generate_series(1, 100) g")
+        regions.all[0].write("INSERT INTO t SELECT g, 0, repeat('x', 3000) FROM generate_series(1, 300) g")
         regions.settle()
-    # when: two regions write each row
-    for key in range(1, 101):
-        _perform(regions.all[key % 3], one, key, 1)
-        _perform(regions.all[(key + 1) % 3], other, key, 2)
+    # when: two or three regions write each row, in turns
+    for key in range(1, 301):
+        for turn, operation in enumerate((one, other, one)[:writers]):
+            _perform(regions.all[(key + turn) % 3], operation, key, turn)
     regions.settle()
     # then: all regions are equal, and a second round changes nothing
-    regions.same(ROWS.format("t"))
+    equal = regions.same(ROWS.format("t"))
     assert regions.settle() is not None
-    regions.same(ROWS.format("t"))
+    assert regions.same(ROWS.format("t")) == equal
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -113,6 +115,7 @@ def test_random_writes_end_alike(regions: Sites, seed: int) -> None:
     regions.same(f"SELECT key, split_part(stamp, ' ', 1) FROM distributary.tombstones {gone} ORDER BY 1")
 
 
+@BOTH_WAYS
 def test_a_unique_column_keeps_one_row_in_all_regions(regions: Sites) -> None:
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE)")
     regions.install()
@@ -125,6 +128,7 @@ def test_a_unique_column_keeps_one_row_in_all_regions(regions: Sites) -> None:
     assert sum(sum(report.conflicts.values()) for report in reports) > 0
 
 
+@BOTH_WAYS
 def test_children_wait_for_their_parents(regions: Sites) -> None:
     regions.write("CREATE TABLE p (id int PRIMARY KEY)", "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p)")
     regions.install()
@@ -146,6 +150,7 @@ def test_children_wait_for_their_parents(regions: Sites) -> None:
     assert regions.same("SELECT id, p FROM c") == [(1, 1)]
 
 
+@BOTH_WAYS
 def test_one_bad_row_is_parked_and_the_others_are_applied(regions: Sites) -> None:
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int)")
     regions.install()
@@ -160,6 +165,7 @@ def test_one_bad_row_is_parked_and_the_others_are_applied(regions: Sites) -> Non
     assert '"666"' in parcel.payload
 
 
+@BOTH_WAYS
 def test_a_column_that_is_not_there_yet_is_waited_for(regions: Sites) -> None:
     regions.write("CREATE TABLE t (id int PRIMARY KEY)")
     regions.install()
@@ -173,6 +179,7 @@ def test_a_column_that_is_not_there_yet_is_waited_for(regions: Sites) -> None:
     assert regions.same("SELECT id, v FROM t") == [(1, 7)]
 
 
+@BOTH_WAYS
 def test_what_was_written_while_the_slot_was_lost_arrives_after_all(regions: Sites) -> None:
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int)")
     regions.install()
@@ -192,6 +199,7 @@ def test_what_was_written_while_the_slot_was_lost_arrives_after_all(regions: Sit
     regions.same(ROWS.format("t"))
 
 
+@BOTH_WAYS
 def test_cascades_meet_rows_that_the_deleter_did_not_know(regions: Sites) -> None:
     regions.write(
         "CREATE TABLE p (id int PRIMARY KEY)",

@@ -63,7 +63,7 @@ def test_a_payload_leads_to_what_is_expected(world: World, name: str, capsys: py
 
 
 def test_a_lost_slot_is_a_warning_and_a_metric(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.log.there = False
+    world.log.slot.there = False
     lines, metrics = invoke(event_of("capture_aurora/scheduled"), capsys)
     assert (lines[0]["level"], lines[0]["error"], lines[0]["hint"]) == ("WARNING", "SlotLost", SlotLost.hint)
     assert (metrics["SlotLost"], metrics["PeriodsFollowed"]) == (1, 0)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from distributary.domain.change import StreamRecord
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, key_text, same_content
 from distributary.domain.row import Row
 from distributary.domain.version import Version
-from tests.simulation.regions import Region
+from tests.simulation.streams import StreamRegion as Region
 from tests.simulation.witness import Fault, Witness
 
 
@@ -67,7 +67,7 @@ def _deletion(witness: Witness, region: Region, row: str) -> Version | None:
     return deletion if deletion is not None and _sane(witness, deletion) else None
 
 
-def _beneath_the_row(regions: list[Region], key: Image, deletions: list[Version | None]) -> bool:
+def _beneath_the_row(regions: Sequence[Region], key: Image, deletions: list[Version | None]) -> bool:
     """Whether the row that is there was made on top of the newest deletion.
 
     Such a deletion was overtaken at home if its function crashed before it was shipped, and need not travel then.
@@ -161,6 +161,7 @@ class Reader(Enum):
     UNMODIFIED = "an unmodified writer's"
     STAMPING = "a stamping writer's"
     UNCHANGED = "a stamping writer's that changed no content, as before its deletion"
+    DELETED = "a deletion, between an insert that had not seen it and the look back"
     BEHIND = "a stamping writer's that was given another version, since its clock was behind"
 
 

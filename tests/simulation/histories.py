@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tests.simulation.checks import Reader, vanished, verdict
 from tests.simulation.choices import Choices
+from tests.simulation.log_witness import LogWitness
+from tests.simulation.logs import LogWorld
 from tests.simulation.recovery import recover
-from tests.simulation.setting import Writing, draw
+from tests.simulation.setting import Setting, Writing, draw
+from tests.simulation.streams import StreamWorld
 from tests.simulation.witness import Fault, Witness
-from tests.simulation.world import World
+
+Tell: TypeAlias = Callable[[str], None] | None
+"""Is given a line for each thing that happens."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,10 @@ KINDS = (
     Kind(Writing.MIXED, 10),
     Kind(Writing.MIXED, 25),
     Kind(Writing.MIXED, 6, year_ahead=True),
+    Kind(Writing.TRIGGERS, 4),
+    Kind(Writing.TRIGGERS, 10),
+    Kind(Writing.TRIGGERS, 25),
+    Kind(Writing.TRIGGERS, 6, year_ahead=True),
 )
 
 
@@ -57,14 +67,19 @@ def play(
     kind: Kind,
     seed: int | None = None,
     record: Sequence[int] = (),
-    tell: Callable[[str], None] | None = None,
+    tell: Tell = None,
 ) -> Played:
     """Play the history of a seed, or a recorded one, to its end, then check it."""
     choices = Choices(seed, record)
     setting = draw(choices, kind.writing, kind.writes, year_ahead=kind.year_ahead)
     if tell is not None:
         tell(str(setting))
-    world = World(choices, setting, tell)
+    broken, seen = (_play_logs if kind.writing is Writing.TRIGGERS else _play_streams)(kind, choices, setting, tell)
+    return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)
+
+
+def _play_streams(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
+    world = StreamWorld(choices, setting, tell)
     witness = Witness(world)
     with witness.watching():
         rested = world.run() and (not kind.year_ahead or recover(world))
@@ -72,4 +87,11 @@ def play(
     seen = vanished(witness)
     if broken is None and seen[Reader.STAMPING] and kind.writing is Writing.STAMPING:
         broken = ("a stamping writer's write vanished",)
-    return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)
+    return broken, seen
+
+
+def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
+    world = LogWorld(choices, setting, tell)
+    witness = LogWitness(world)
+    rested = world.run() and (not kind.year_ahead or recover(world))
+    return witness.verdict() if rested else ("never at rest",), witness.vanished

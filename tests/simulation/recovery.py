@@ -7,7 +7,6 @@ from distributary.domain.errors import ClockDrift
 from distributary.services.redrive import Redrive
 from tests.simulation.setting import YEAR
 from tests.simulation.world import World
-from tests.simulation.writers import Writers
 
 
 def recover(world: World) -> bool:
@@ -25,9 +24,5 @@ def recover(world: World) -> bool:
         Redrive(region.name, MemoryParked(region.parking), held).run(1000, lambda _: True)
     if not world.run():
         return False
-    for key in world.writers.keys:
-        absent = home.table.get(key) is None
-        world.writers.perform(Writers._put, home, key)
-        if absent:
-            world.writers.perform(Writers._delete, home, key)
+    world.writers.restate(home)
     return world.run()

@@ -15,11 +15,12 @@ STEPS = (-500_000, -2_000_000, -10_000_000, 10_000_000)
 
 
 class Writing(Enum):
-    """Which kinds of applications write the table."""
+    """Which kinds of applications write the table. TRIGGERS: any, of a database that stamps every write itself."""
 
     UNMODIFIED = "unmodified"
     STAMPING = "stamping"
     MIXED = "mixed"
+    TRIGGERS = "triggers"
 
 
 @dataclass(frozen=True)

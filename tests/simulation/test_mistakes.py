@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation.choices import Choices
-from tests.simulation.histories import play
+from tests.simulation.histories import Kind, play
+from tests.simulation.log_mistakes import LOG_MISTAKES, LOGS
 from tests.simulation.mistakes import MISTAKES, Mistake
 from tests.simulation.reduce import reduced
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", [*MISTAKES, *LOG_MISTAKES], ids=lambda mistake: mistake.name)
 def test_the_simulator_notices(mistake: Mistake) -> None:
     # given: the production code with one mistake in it
     with mistake.made():
@@ -23,12 +24,13 @@ def test_the_simulator_notices(mistake: Mistake) -> None:
     assert noticed is not None
 
 
-def test_a_seed_and_its_record_play_the_same_history() -> None:
+@pytest.mark.parametrize("kind", [MISTAKES[0].kind, LOGS], ids=str)
+def test_a_seed_and_its_record_play_the_same_history(kind: Kind) -> None:
     for seed in range(5):
         drawn: list[str] = []
         recorded: list[str] = []
-        played = play(MISTAKES[0].kind, seed, tell=drawn.append)
-        again = play(MISTAKES[0].kind, record=played.record, tell=recorded.append)
+        played = play(kind, seed, tell=drawn.append)
+        again = play(kind, record=played.record, tell=recorded.append)
         assert (again.record, recorded) == (played.record, drawn)
 
 

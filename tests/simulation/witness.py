@@ -13,7 +13,7 @@ from distributary.domain.message import unpack
 from distributary.domain.origin import Origin
 from distributary.domain.row import Tombstone
 from distributary.domain.version import Version
-from tests.simulation.world import World
+from tests.simulation.streams import StreamWorld as World
 
 Fault = tuple[Any, ...]
 """A broken promise: its name, and what shows it."""

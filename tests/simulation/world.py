@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.errors import Throttled, Unavailable
+from distributary.domain.image import Image
 from distributary.domain.version import MICROSECONDS
 from tests.simulation.choices import Choices
 from tests.simulation.regions import Function, Process, Region
 from tests.simulation.setting import HOUR, STEPS, YEAR, Setting
-from tests.simulation.writers import Writers
 
 NAMES = ("ap-south-1", "eu-west-1", "eu-west-2", "sa-east-1", "us-east-1")
 START = 1_750_000_000 * MICROSECONDS
@@ -22,30 +23,58 @@ TICKS = (0, 50_000, 100_000, 300_000)
 LONG_TICKS = (HOUR // 3, 3 * HOUR, 20 * HOUR)
 TIMEOUT = 60 * MICROSECONDS
 SOON_EXPIRED = 23 * HOUR
-AFTERWARDS = ("written", "remembered", "held", "sent")
+AFTERWARDS = ("written", "remembered", "held", "sent", "noted", "advanced")
 """Accesses that have had their effect when they give others their turn."""
 
 
-class World:
+class Applications(Protocol):
+    """Whoever writes the rows."""
+
+    @property
+    def keys(self) -> Sequence[Image]:
+        """The keys of all rows."""
+
+    def write(self, region: Any) -> None:
+        """Make one write in a region."""
+
+    def restate(self, region: Any) -> None:
+        """Write every row again as it is, after a clock was repaired."""
+
+
+class World(ABC):
     """Regions, writers and the scheduler. tell: is given a line for each thing that happens."""
+
+    engine: ClassVar[Engine]
+    regions: Sequence[Region]
+    by_name: Mapping[str, Region]
+    writers: Applications
 
     def __init__(self, choices: Choices, setting: Setting, tell: Callable[[str], None] | None = None) -> None:
         self.choices, self.setting, self.now = choices, setting, START
         names = NAMES[: setting.regions]
-        self.dataset = Dataset("orders", Engine.DYNAMODB, tuple(ReplicaSite(name) for name in names))
+        self.dataset = Dataset("orders", self.engine, tuple(ReplicaSite(name) for name in names))
         self.tell = tell
         self.writes = setting.writes
         self.faulty = True
         self.partitioned: set[str] = set()
         self.resumptions: list[Callable[[], bool]] = []
-        self.regions = [Region(name, skew, self) for name, skew in zip(names, setting.skews, strict=True)]
+        self.regions = [self.region(name, skew) for name, skew in zip(names, setting.skews, strict=True)]
         self.by_name = {region.name: region for region in self.regions}
         self.queues = {region.name: region.inbox for region in self.regions}
-        self.writers = Writers(self)
+        self.writers = self.applications()
         self.main = getcurrent()
+        self.current: Process | None = None
         self._serial = 0
         if setting.ahead is not None:
             self.regions[setting.ahead].shift(YEAR)
+
+    @abstractmethod
+    def region(self, name: str, skew: int) -> Region:
+        """A new region."""
+
+    @abstractmethod
+    def applications(self) -> Applications:
+        """Those who write."""
 
     def happens(self, probability: float) -> bool:
         """Whether a fault strikes now."""
@@ -71,12 +100,18 @@ class World:
         del seconds
         self.io("sleep")
 
+    def wait(self, free: Callable[[], bool]) -> None:
+        """Let others have their turn until what the process waits for is over."""
+        if self.current is not None:
+            self.current.free = free
+        self.io("wait")
+
     def start(self, name: str, run: Callable[[], Any], done: Callable[[Any], None], lost: Callable[[], None]) -> None:
         """Begin an invocation."""
         process = Process(name, greenlet(run), self.now, done, lost)
         process.resume = partial(self._resume, process)
         self.resumptions.append(process.resume)
-        self._note(lambda: f"invoke {name}")
+        self.note(lambda: f"invoke {name}")
 
     # --- the scheduler --------------------------------------------------------------------------------------------
 
@@ -107,7 +142,7 @@ class World:
         self.partitioned.clear()
         for region in self.regions:
             region.paused.clear()
-        self._note(lambda: "all faults end")
+        self.note(lambda: "all faults end")
 
     def _write(self) -> bool:
         """An application writes, and at times something happens to a region."""
@@ -116,16 +151,14 @@ class World:
         self.writers.write(region)
         if self.happens(faults.partition):
             self.partitioned = {self.choices.pick(self.regions).name} if self.choices.chance(0.5) else set()
-            self._note(lambda: f"cut off: {sorted(self.partitioned) or 'nobody'}")
+            self.note(lambda: f"cut off: {sorted(self.partitioned) or 'nobody'}")
         if self.happens(faults.step):
             region.skew = region.usual_skew + self.choices.pick(STEPS)
-            self._note(lambda: f"the clock of {region.name} is now off by {region.skew / MICROSECONDS:.1f} s")
+            self.note(lambda: f"the clock of {region.name} is now off by {region.skew / MICROSECONDS:.1f} s")
         if self.happens(faults.split):
-            region.shards.split(self.writers.row_of(self.choices.pick(self.writers.keys)))
-            self._note(lambda: f"a shard of {region.name} splits")
+            region.split()
         if self.happens(faults.restart):
-            region.shards.rewind()
-            self._note(lambda: f"the consumer of {region.name} starts at the oldest record")
+            region.restart()
         if self.happens(faults.pause):
             self._pause(self.choices.pick(self.regions))
         return True
@@ -135,11 +168,11 @@ class World:
         function = self.choices.pick(tuple(Function))
         region.paused ^= {function}
         tick = self.choices.pick(LONG_TICKS)
-        unread = [oldest - each.skew for each in self.regions if (oldest := each.shards.oldest_unread()) is not None]
+        unread = [oldest - each.skew for each in self.regions if (oldest := each.oldest_unread()) is not None]
         # What waits longer than a day in a stream is lost, and no protocol could help.
         if all(self.now + tick - oldest < SOON_EXPIRED for oldest in unread):
             self.now += tick
-        self._note(lambda: f"paused in {region.name}: {sorted(each.value for each in region.paused)}; hours pass")
+        self.note(lambda: f"paused in {region.name}: {sorted(each.value for each in region.paused)}; hours pass")
 
     def _wait(self) -> bool:
         """Nothing can be done now: let time pass to the next message, if there is one."""
@@ -151,13 +184,16 @@ class World:
         return True
 
     def _resume(self, process: Process) -> bool:
+        if process.free is not None and not process.free():
+            return False
+        process.free, self.current = None, process
         directive = self._directive(process)
         if directive != "go":
-            self._note(lambda: f"{directive} at {process.access}: {process.name}")
+            self.note(lambda: f"{directive} at {process.access}: {process.name}")
         result = process.coroutine.switch(directive) if process.coroutine else process.coroutine.switch()
         if not process.coroutine.dead:
             process.access = result
-            self._note(lambda: f"  {process.name}: {process.access}")
+            self.note(lambda: f"  {process.name}: {process.access}")
             if self.happens(self.setting.faults.abandon):
                 self._give_up(process)
             return True
@@ -167,7 +203,7 @@ class World:
             process.lost()
         else:
             process.done(result)
-        self._note(lambda: f"{'crashed' if crashed else 'ended'}: {process.name}")
+        self.note(lambda: f"{'crashed' if crashed else 'ended'}: {process.name}")
         return True
 
     def _give_up(self, process: Process) -> None:
@@ -175,7 +211,7 @@ class World:
         process.lost()
         process.done = lambda _: None
         process.lost = lambda: None
-        self._note(lambda: f"given up, but still running: {process.name}")
+        self.note(lambda: f"given up, but still running: {process.name}")
 
     def _directive(self, process: Process) -> str:
         if not process.coroutine:
@@ -189,6 +225,7 @@ class World:
         fails = process.access != "sleep" and self.happens(faults.fail_after if late else faults.fail_before)
         return "fail" if fails else "go"
 
-    def _note(self, line: Callable[[], str]) -> None:
+    def note(self, line: Callable[[], str]) -> None:
+        """Tell what happens, if anybody listens."""
         if self.tell is not None:
             self.tell(line())

@@ -13,8 +13,8 @@ from distributary.domain.version import NOTHING_SEEN, STAMPING_SEQUENCE, Version
 from tests.simulation.setting import YEAR, Writing
 
 if TYPE_CHECKING:
-    from tests.simulation.regions import Region
-    from tests.simulation.world import World
+    from tests.simulation.streams import StreamRegion as Region
+    from tests.simulation.streams import StreamWorld as World
 
 KEYS: tuple[Image, ...] = ({"pk": {"S": "x"}}, {"pk": {"S": "y"}})
 DRIFT = (0, 0, 0, -2_000_000)
@@ -60,6 +60,14 @@ class Writers:
         if self.world.tell is not None:
             image = region.table.get(key)
             self.world.tell(f"the application in {region.name}: {name} {key['pk']['S']} -> {image}")
+
+    def restate(self, region: Region) -> None:
+        """Write every row again, and delete it again where it was absent."""
+        for key in self.keys:
+            absent = region.table.get(key) is None
+            self.perform(Writers._put, region, key)
+            if absent:
+                self.perform(Writers._delete, region, key)
 
     def _refrain(self, region: Region, key: Image) -> None:
         """Nothing is written after all."""

@@ -63,3 +63,25 @@ def test_the_example_cluster_decodes_its_log_and_is_safe(cluster: dict[str, Any]
         assert properties[wanted] is True
     assert "MasterUserPassword" not in properties
     assert cluster["Writer"]["Properties"]["PubliclyAccessible"] is False
+
+
+def test_over_the_data_api_apply_has_no_way_to_connect_and_no_network(stack: Stack) -> None:
+    apply = stack.properties("ApplyFunction")
+    told = apply["Environment"]["Variables"]
+    for name in ("DATABASE_DSN", "DATABASE_HOST", "DATABASE_USER"):
+        assert told[name]["Fn::If"][0] == "ApplyConnects"
+    assert told["DATABASE_CLUSTER_ARN"]["Fn::If"][0] == "OverDataApi"
+    assert told["DATABASE_NAME"]["Fn::If"][0] == "OnAurora"
+    assert apply["VpcConfig"]["Fn::If"][0] == "ApplyInVpc"
+    assert {"Ref": "PostgresqlLayer"} not in apply["Layers"]["Fn::If"][2]
+    conditions = stack.body["Conditions"]
+    assert conditions["ApplyConnects"]["Fn::And"][1] == {"Fn::Equals": [{"Ref": "DatabaseClusterArn"}, ""]}
+
+
+def test_apply_may_do_with_the_data_api_what_the_session_does_and_no_more(stack: Stack) -> None:
+    (granted,) = [each for each in stack.statements("ApplyRole") if each["Sid"] == "RunStatements"]
+    assert [action.removeprefix("rds-data:") for action in granted["Action"]] == [
+        "BeginTransaction", "CommitTransaction", "ExecuteStatement", "RollbackTransaction",
+    ]  # fmt: skip
+    rule = stack.body["Rules"]["TheDataApiNeedsASecret"]
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DatabaseSecretArn"}, ""]}]}

@@ -85,7 +85,7 @@ class World:
     # --- the application
 
     def commit(self, *writes: Logged, echoes: int = 0, alerts: tuple[Alert, ...] = ()) -> None:
-        self.log.committed.append(Committed(writes, echoes, alerts))
+        self.log.slot.committed.append(Committed(writes, echoes, alerts))
 
     def write(self, key: int, value: str | None = "x", **options: object) -> Logged:
         """A write of the application, with the next version."""

@@ -52,10 +52,15 @@ def applying(site: StampedSite, change: Change, *, crashes_after: int | None = N
 
 
 def writing(site: StampedSite, *actions: Callable[[Any], None]) -> Actor:
-    """A transaction of an application: each action, then the commit, with others in between."""
+    """A transaction of an application: each action, then the commit, with others in between.
+
+    Who waits for it makes it commit at once; what it had left to do is then a second transaction.
+    """
     transaction = site.table.begin()
     for action in actions:
         yield
+        if transaction.over:
+            transaction = site.table.begin()
         action(transaction)
     yield
     transaction.commit()

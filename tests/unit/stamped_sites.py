@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from distributary.adapters.memory.stamped_table import StampedReplica, StampedTable, Transaction
+from distributary.adapters.memory.stamped_replica import StampedReplica
+from distributary.adapters.memory.stamped_table import StampedTable, Transaction
 from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset, Engine
 from distributary.domain.errors import DistributaryError

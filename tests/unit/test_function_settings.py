@@ -93,3 +93,12 @@ def test_a_file_that_was_not_bundled_is_named(environment: dict[str, str], monke
     del environment["REPLICATION_FILE"]
     monkeypatch.setattr("sys.path", ["/nowhere"])
     assert "replication.toml: is not on the import path; build with `sam build`" in refusal(environment)
+
+
+def test_a_cluster_is_reached_with_its_secret(environment: dict[str, str]) -> None:
+    arns = {"DATABASE_CLUSTER_ARN": "arn:cluster", "DATABASE_SECRET_ARN": "arn:secret", "DATABASE_NAME": "shop"}
+    told = function_settings({**environment, **arns}).database
+    assert (told.cluster_arn, told.secret_arn, told.name, told.over_http) == ("arn:cluster", "arn:secret", "shop", True)
+    assert not function_settings({**environment, **arns, "DATABASE_HOST": "writer"}).database.over_http
+    assert not function_settings({**environment, **arns, "DATABASE_DSN": "host=x"}).database.over_http
+    assert "DATABASE_SECRET_ARN: is not set" in refusal({**environment, "DATABASE_CLUSTER_ARN": "arn:cluster"})

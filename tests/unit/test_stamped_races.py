@@ -81,7 +81,7 @@ def test_an_update_that_is_not_committed_when_a_deletion_comes_is_waited_for(sit
     site.merge(BASE)
     update = site.putting(n=5)
     site.merge(deletion_of(at=NOW - SECOND, home=FAR))
-    assert (site.content(), update.written) == (row(n=5), {})
+    assert (site.content(), update.log) == (row(n=5), [])
 
 
 def test_a_put_waits_for_the_application_that_deletes_the_row_and_sees_its_tombstone(site: StampedSite) -> None:

@@ -188,8 +188,6 @@ class FunctionSettings:
     raise_stream_failures: bool
     batched_row_writes: bool
     database: Database = field(default_factory=Database)
-    database_cluster: str = ""
-    database_secret: str = ""
 
 
 def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSettings:
@@ -217,8 +215,6 @@ def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSe
         raise_stream_failures=failures == "raise",
         batched_row_writes=_one_of(environment, "ROW_WRITES", ("batched", "single")) == "batched",
         database=_database(environment),
-        database_cluster=environment.get("DATABASE_CLUSTER_ARN", ""),
-        database_secret=environment.get("DATABASE_SECRET_ARN", ""),
     )
 
 
@@ -226,6 +222,9 @@ def _database(environment: Mapping[str, str]) -> Database:
     port = environment.get("DATABASE_PORT") or "5432"
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise InvalidSettings(f"environment: DATABASE_PORT: {port!r} is no port; write a number up to 65535")
+    cluster, secret = environment.get("DATABASE_CLUSTER_ARN", ""), environment.get("DATABASE_SECRET_ARN", "")
+    if cluster and not secret:
+        raise InvalidSettings("environment: DATABASE_SECRET_ARN: is not set; the Data API logs in with a secret")
     return Database(
         dsn=environment.get("DATABASE_DSN", ""),
         host=environment.get("DATABASE_HOST", ""),
@@ -233,6 +232,8 @@ def _database(environment: Mapping[str, str]) -> Database:
         name=environment.get("DATABASE_NAME") or "postgres",
         user=environment.get("DATABASE_USER", ""),
         authorities=environment.get("DATABASE_CA", ""),
+        cluster_arn=cluster,
+        secret_arn=secret,
     )
 
 

@@ -1,4 +1,7 @@
-"""Builds what an Aurora dataset takes, once for each container: sessions, replicas of tables, the log, the services."""
+"""Builds what an Aurora dataset takes, once for each container: sessions, replicas of tables, the log, the services.
+
+psycopg is imported where a direct connection is made: a function that goes through the Data API need not have it.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,17 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING
 
+from botocore.config import Config
+
 from distributary import wiring
 from distributary.adapters.aurora.catalog import KnownTables
 from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
 from distributary.adapters.aurora.clashes import PostgresClashes
-from distributary.adapters.aurora.connections import connector
+from distributary.adapters.aurora.data_api_session import DataApiSession
 from distributary.adapters.aurora.install import slot_of
 from distributary.adapters.aurora.names import table_name
-from distributary.adapters.aurora.psycopg_session import PsycopgSession
 from distributary.adapters.aurora.replica import PostgresReplica
-from distributary.adapters.aurora.session import Session
+from distributary.adapters.aurora.session import Session, StreamingSession
 from distributary.adapters.events import EventBridgeAnnouncements
 from distributary.adapters.queues import SqsOutbox, SqsParking, SqsWaiting
 from distributary.domain.dataset import Database
@@ -28,12 +32,22 @@ from distributary.services.handover import HandOver
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds_data import RDSDataServiceClient
 
 READING = 200_000
 """Milliseconds that the reading of a slot may take: a long log is read up to the end of a transaction."""
 
 WRITING = 25_000
 """Milliseconds for any other statement, less than half of what apply has."""
+
+OPERATING = 600_000
+"""Milliseconds for a statement of an operator's, such as one that waits for the writers of a table."""
+
+OVER_HTTP = 40_000
+"""The same over the Data API, which gives up after 45 seconds."""
+
+DATA_API = wiring.DATABASE.merge(Config(read_timeout=50))
+"""Longer than the API works on a statement. What is sent twice does no harm: it is part of one transaction."""
 
 CHUNK = 2_000
 """Changes that are merged side by side: a statement for many rows costs little more than for one."""
@@ -65,9 +79,9 @@ def capture_log() -> CaptureLog:
 
 @cache
 def apply() -> Apply:
-    """The apply service of this replica. It takes one connection."""
+    """The apply service of this replica. It takes one connection, or the Data API."""
     told = wiring.settings()
-    session = _session(WRITING)
+    session = _over_http(told.database, told.region, WRITING) if told.database.over_http else _session(WRITING)
     known = KnownTables(session, told.dataset.tables)
     return Apply(
         dataset=told.dataset,
@@ -88,13 +102,26 @@ def apply() -> Apply:
 
 def operator_session(database: Database, region: str) -> Session:
     """A session for an operator's command."""
-    return PsycopgSession(connector(database, lambda: _rds(region), region), statement_timeout=600_000)
+    if database.over_http:
+        return _over_http(database, region, OVER_HTTP)
+    return _direct(database, region, OPERATING)
 
 
-def _session(timeout: int) -> PsycopgSession:
+def _session(timeout: int) -> StreamingSession:
     told = wiring.settings()
-    connect = connector(told.database, lambda: _rds(told.region), told.region)
-    return PsycopgSession(connect, statement_timeout=timeout)
+    return _direct(told.database, told.region, timeout)
+
+
+def _direct(database: Database, region: str, timeout: int) -> StreamingSession:
+    from distributary.adapters.aurora.connections import connector  # noqa: PLC0415
+    from distributary.adapters.aurora.psycopg_session import PsycopgSession  # noqa: PLC0415
+
+    return PsycopgSession(connector(database, lambda: _rds(region), region), statement_timeout=timeout)
+
+
+def _over_http(database: Database, region: str, timeout: int) -> Session:
+    made: RDSDataServiceClient = wiring.client("rds-data", region, DATA_API)
+    return DataApiSession(made, database.cluster_arn, database.secret_arn, database.name, statement_timeout=timeout)
 
 
 class _Replicas:

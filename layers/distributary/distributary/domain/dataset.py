@@ -91,7 +91,8 @@ class Dataset:
 class Database:
     """Where a database is. dsn: all that a connection needs, for emulators only.
 
-    Else host, port, name, and a user who logs in by IAM.
+    Else host, port, name, and a user who logs in by IAM. Or, where neither is told: the cluster that the RDS Data API
+    reaches, and the secret that it logs in with, by their ARNs.
 
     authorities: a file of certificates that the server's has to come from; the platform's own where empty.
     """
@@ -102,6 +103,13 @@ class Database:
     name: str = "postgres"
     user: str = ""
     authorities: str = ""
+    cluster_arn: str = ""
+    secret_arn: str = ""
+
+    @property
+    def over_http(self) -> bool:
+        """Whether it is reached through the Data API."""
+        return bool(self.cluster_arn) and not (self.dsn or self.host)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,10 @@ class CaptureLog:
             unreadable = MalformedRecord("columns that the log left out cannot be read from the row")
             self._give_up([each.change for each in found if each.missing], unreadable, report, told)
             self._ship([each for each in found if not each.missing], report, told)
+            # Another write has overtaken the rest, which may not tell that the key is new.
+            read = {(each.change.table, each.change.row) for each in found}
+            left = [each.change for each in some if (each.change.table, each.change.row) not in read and each.inserted]
+            self._bury(left, report)
 
     def _ship(self, writes: Sequence[Logged], report: LogReport, told: set[Alert]) -> None:
         """Hand changes over; a row inserted while a newer deletion came is removed here, as it will be elsewhere."""

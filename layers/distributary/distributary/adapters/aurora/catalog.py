@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from distributary.adapters.aurora.names import TableName, quoted
 from distributary.adapters.aurora.session import Session
-from distributary.domain.errors import UnknownTable
+from distributary.domain.errors import InvalidSettings, ItemTooLarge, UnknownTable
 from distributary.domain.image import OWN_ATTRIBUTES
 
 SCHEMA = "distributary"
@@ -60,7 +60,8 @@ _TABLES = f"""
       'indexes', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(i.relname::text, x.indisprimary,
             (SELECT pg_catalog.jsonb_agg(a.attname::text ORDER BY a.attname::text COLLATE "C")
              FROM pg_catalog.pg_attribute a
-             WHERE a.attrelid = c.oid AND a.attnum = ANY (x.indkey[0:x.indnkeyatts - 1]))))
+             WHERE a.attrelid = c.oid AND a.attnum IN (SELECT number FROM unnest(x.indkey)
+               WITH ORDINALITY AS parts (number, place) WHERE place <= x.indnkeyatts))))
           FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
           WHERE x.indrelid = c.oid AND x.indisunique AND x.indexprs IS NULL AND x.indpred IS NULL),
       'parents', (SELECT pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_array(pn.nspname::text, p.relname::text))
@@ -72,8 +73,11 @@ _TABLES = f"""
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', '{SCHEMA}') AND n.nspname NOT LIKE 'pg\\_%'
       AND EXISTS (SELECT FROM pg_catalog.jsonb_array_elements($1::jsonb) wanted
                   WHERE wanted ->> 0 = n.nspname AND wanted ->> 1 IN ('*', c.relname))
-    ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
+    ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C" OFFSET $2::bigint LIMIT $3::bigint
 """
+
+_PORTION = 500
+"""Tables that are described at once; fewer where such an answer is larger than the session can take."""
 
 ALTERED = f"""SELECT r.relation, r.columns IS NOT DISTINCT FROM (
         SELECT pg_catalog.jsonb_object_agg(a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
@@ -91,7 +95,19 @@ DISARMED = rf"""SELECT r.relation FROM {SCHEMA}.relations r WHERE pg_catalog.to_
 def tables(session: Session, patterns: Sequence[str]) -> list[Table]:
     """The tables that patterns such as "public.*" or "public.orders" name, by schema and name."""
     wanted = json.dumps([pattern.rsplit(".", 1) for pattern in patterns])
-    return [_table(TableName(schema, name), json.loads(text)) for schema, name, text in session.run(_TABLES, wanted)]
+    found: list[Table] = []
+    portion = _PORTION
+    while True:
+        try:
+            told = session.run(_TABLES, wanted, len(found), portion)
+        except ItemTooLarge as error:
+            if portion == 1:
+                raise InvalidSettings(f"a table has too many columns to be reached in this way: {error}") from error
+            portion //= 2
+            continue
+        found += [_table(TableName(schema, name), json.loads(text)) for schema, name, text in told]
+        if len(told) < portion:
+            return found
 
 
 def _table(name: TableName, told: dict[str, list[list[object]] | None]) -> Table:

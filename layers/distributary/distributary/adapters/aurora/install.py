@@ -73,7 +73,7 @@ def removal(session: Session, dataset: Dataset, *, keep_columns: bool = False) -
     name = slot_of(dataset.name)
     parts: list[Part] = []
     if session.run("SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", name):
-        parts.append(Part("the slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})",)))
+        parts.append(Part("the slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})::text",)))
     if _published(session, name) is not None:
         parts.append(Part("the publication", (f"DROP PUBLICATION {quoted(name)}",)))
     if _exists(session, f"{SCHEMA}.relations"):
@@ -125,8 +125,8 @@ def _slot(session: Session, name: str, *, prepared: bool, new_slot: bool) -> lis
         raise SlotLost(f"slot {name} was there once and is gone; what was written since is in no other region")
     parts = []
     if present:
-        parts.append(Part("the old slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})",)))
-    made = f"SELECT pg_catalog.pg_create_logical_replication_slot({literal(name)}, 'pgoutput')"
+        parts.append(Part("the old slot", (f"SELECT pg_catalog.pg_drop_replication_slot({literal(name)})::text",)))
+    made = f"SELECT lsn::text FROM pg_catalog.pg_create_logical_replication_slot({literal(name)}, 'pgoutput')"
     return [*parts, Part("the slot that keeps what is written from now on", (made,))]
 
 

@@ -14,7 +14,7 @@ from distributary.adapters.aurora.names import TableName
 from distributary.adapters.aurora.session import Row as Answer
 from distributary.adapters.aurora.session import Session
 from distributary.domain.block import Block, Taken
-from distributary.domain.errors import DistributaryError, MalformedStamp, Misconfigured, SchemaDiffers
+from distributary.domain.errors import DistributaryError, ItemTooLarge, MalformedStamp, Misconfigured, SchemaDiffers
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, Image, key_text
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, parse
@@ -127,10 +127,18 @@ class PostgresReplica:
         return parameters(block.stamps, *(block.columns[name] for name in table.key))
 
     def _ask(self, statement: Callable[[Table], str], keys: Sequence[Image]) -> list[Answer]:
+        """Number of the key, and what the statement tells of it; by halves where an answer would be too large."""
         if not keys:
             return []
         table = self._checked(keys[0])
-        return self._session.run(statement(table), *parameters(*_texts(table.key, keys)))
+        try:
+            return self._session.run(statement(table), *parameters(*_texts(table.key, keys)))
+        except ItemTooLarge:
+            middle = len(keys) // 2
+            if not middle:
+                raise
+            rest = self._ask(statement, keys[middle:])
+            return self._ask(statement, keys[:middle]) + [(number + middle, *told) for number, *told in rest]
 
     def _write(self, writes: Sequence[tuple[Image, Write]], *, inserts: bool, columns: Collection[str]) -> list[Answer]:
         table = self._checked(writes[0][0])

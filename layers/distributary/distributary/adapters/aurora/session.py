@@ -25,6 +25,8 @@ SETTINGS = {
 class Session(Protocol):
     """A session of a database. Parameters are written $1, $2 … and are cast in the statement.
 
+    Results are texts, whole numbers, truths or nothing: types that the Data API does not know are cast to text.
+
     A statement outside of `transaction` is a transaction of its own. Every method raises our errors only: RetryLater
     for a connection or server that is not ready, Unacceptable for what a statement says, Misconfigured.
     """
@@ -43,7 +45,10 @@ class Session(Protocol):
 
 
 class StreamingSession(Session, Protocol):
-    """A session that can read an answer of any size in portions, and hold a lock between statements."""
+    """A session that can read an answer of any size in portions, and hold a lock between statements.
+
+    Only a direct connection is one: the Data API neither streams nor keeps anything between transactions.
+    """
 
     def stream(self, sql: str, *parameters: Parameter, size: int) -> Generator[list[Row], None, None]:
         """The rows of one statement, `size` at a time; the session is busy until the end, or `close`, of it."""

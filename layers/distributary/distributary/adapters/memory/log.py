@@ -22,65 +22,94 @@ class Committed:
 
 
 @dataclass
-class MemoryLog:
-    """`ports.ChangeLog` and `ports.Source` over a list of transactions, each of which is a position.
+class Slot:
+    """What the database keeps of a log: transactions, each of which is a position, and how far they were handed over.
 
-    rows: the table's rows as they are now, by `Change.row`. size: writes of a portion. pause: called at each access,
-    it may raise. position: of the slot, checkpoint: ours; a slot that is ahead of it was consumed by somebody else.
+    rows: the rows as they are now, by `Change.row`. position: of the slot; checkpoint, within: ours. A slot that
+    is ahead of the checkpoint was consumed by somebody else. holder: whose session has the lock.
     """
 
     committed: list[Committed] = field(default_factory=list)
     rows: Mapping[str, Image] = field(default_factory=dict)
-    size: int = 2
-    pause: Callable[[str], None] = proceed
     position: int = 0
     checkpoint: int = 0
     within: str = ""
     there: bool = True
-    held_elsewhere: bool = False
+    holder: object | None = None
+
+    def note(self, to: int, within: str) -> None:
+        """Write the checkpoint, which never goes back; the place is the last that was told."""
+        self.checkpoint, self.within = max(self.checkpoint, to), within
+
+
+@dataclass(eq=False)
+class MemoryLog:
+    """`ports.ChangeLog` and `ports.Source` over a slot, as one function sees it.
+
+    size: writes of a portion. pause: called before and after each access, it may raise. broken: the server has ended
+    the session that reads, so that another may take the lock; what is noted goes another way.
+    """
+
+    slot: Slot = field(default_factory=Slot)
+    size: int = 2
+    pause: Callable[[str], None] = proceed
     open_readings: int = 0
+    broken: bool = False
+    _within: str = ""
+    _seen: int = 0
 
     def hold(self) -> Holding | None:
         """See `ports.ChangeLog`."""
-        self.pause("hold")
-        if self.held_elsewhere:
+        self._ask("hold")
+        if self.slot.holder not in {None, self}:
             return None
-        if not self.there or self.position > self.checkpoint:
+        if not self.slot.there or self.slot.position > self.slot.checkpoint:
             raise SlotLost("the slot is gone, or was consumed by somebody else")
-        return Holding((), len(self.committed) - self.position)
+        self.slot.holder, self._within = self, self.slot.within
+        return Holding((), len(self.slot.committed) - self.slot.position)
 
     def read(self, limit: int) -> Generator[Portion, None, None]:
         """See `ports.ChangeLog`; one reading at a time, as a connection has."""
-        self.pause("read")
+        end = len(self.slot.committed)
+        self._ask("read")
         if self.open_readings:
             raise Unavailable("the connection is busy with a reading that was not closed")
         self.open_readings += 1
+        told = False
         try:
-            yield from self._portions(limit)
+            for portion in self._portions(limit):
+                told = True
+                yield portion
         finally:
             self.open_readings -= 1
+        if not told:
+            self._seen = end
 
     def advance(self, end: int | None, within: str = "") -> None:
         """See `ports.ChangeLog`: the checkpoint before the slot."""
         self.pause("note")
         if end is None and within:
-            self.within = within
+            self.slot.within = within
+            self.pause("noted")
             return
-        to = len(self.committed) if end is None else end
-        if to > self.checkpoint or within:
-            self.checkpoint, self.within = max(self.checkpoint, to), within
-        self.pause("advance")
-        self.position = max(self.position, to)
+        to = self._seen if end is None else end
+        if to > self.slot.checkpoint or end is not None:
+            self.slot.note(to, within)
+        self._ask("advance")
+        self.slot.position = max(self.slot.position, to)
+        self.pause("advanced")
 
     def release(self) -> None:
         """See `ports.ChangeLog`."""
+        if self.slot.holder is self:
+            self.slot.holder = None
 
     def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
         """See `ports.Source`."""
         self.pause("complete")
         found = []
         for each in writes:
-            row = self.rows.get(each.change.row)
+            row = self.slot.rows.get(each.change.row)
             if row is not None and row[STAMP_ATTRIBUTE]["S"] == each.stamp:
                 image = {**(each.change.image or {}), **{name: row[name] for name in each.missing}}
                 found.append(replace(each, change=replace(each.change, image=image), missing=()))
@@ -88,14 +117,14 @@ class MemoryLog:
 
     def _portions(self, limit: int) -> Generator[Portion, None, None]:
         count = 0
-        for at in range(self.position, len(self.committed)):
-            transaction = self.committed[at]
-            of, _, done = self.within.partition(" ")
+        for at in range(self.slot.position, len(self.slot.committed)):
+            transaction = self.slot.committed[at]
+            of, _, done = self._within.partition(" ")
             start = int(done) if of == str(at) else 0
             while True:
                 writes = tuple(transaction.writes[start : start + self.size])
                 start += len(writes)
-                self.pause("portion")
+                self._ask("portion")
                 if start < len(transaction.writes):
                     yield Portion(writes, within=f"{at} {start}")
                 else:
@@ -104,3 +133,9 @@ class MemoryLog:
             count += len(transaction.writes)
             if count >= limit:
                 return
+
+    def _ask(self, access: str) -> None:
+        """Something of the session that reads."""
+        self.pause(access)
+        if self.broken:
+            raise Unavailable("the connection is gone")

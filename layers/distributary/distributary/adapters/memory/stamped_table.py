@@ -1,27 +1,33 @@
-"""A table whose triggers stamp every write, its log, and a replica over it, in memory, with PostgreSQL's semantics."""
+"""A table whose triggers stamp every write, its transactions and its log, in memory, with PostgreSQL's semantics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from distributary.adapters.memory.replica import proceed
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, key_text
-from distributary.domain.row import Row, State, Tombstone
+from distributary.domain.row import Tombstone
 from distributary.domain.stamp import Stamp, Writer, stamp_of, stamped
 from distributary.domain.steps import Remember, Write
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, Version
-from distributary.ports import Outcome
+
+
+class Aborted(Exception):
+    """The database takes a transaction back: a key is there already, or two wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """One write in the log: a row's new state with its stamp or, without an image, a deletion."""
+    """One write in the log: a row's new state with its stamp or, without an image, a deletion.
+
+    inserted: its key is new. missing: large columns that did not change, which a log leaves out.
+    """
 
     key: Image
     image: Image | None
     stamp: Stamp
     inserted: bool = False
+    missing: tuple[str, ...] = ()
 
 
 @dataclass
@@ -29,12 +35,16 @@ class StampedTable:
     """Rows, tombstones and the log of what was committed, in that order. clock, max_clock_drift: microseconds.
 
     As in PostgreSQL (read committed): what a transaction has written nobody else sees before its commit, and who is
-    to write the same row waits for it. Here, waiting for a transaction makes it commit.
+    to write the same row waits for it. waiting: called, at times more than once, until that transaction is over; by
+    default waiting makes it commit. told: called with what each commit adds to the log. large: columns of large values.
     """
 
     region: str
     clock: Callable[[], int]
     max_clock_drift: int = 60 * MICROSECONDS
+    large: frozenset[str] = frozenset()
+    waiting: Callable[[Transaction], None] = lambda holder: holder.commit()
+    told: Callable[[Sequence[Committed]], None] = lambda _: None
     rows: dict[str, Image] = field(default_factory=dict)
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
     log: list[Committed] = field(default_factory=list)
@@ -63,39 +73,50 @@ class StampedTable:
     def write_if(self, key: Image, write: Write) -> bool:
         """Write as replication does, with the stamp that the image carries."""
         self.wait(key)
-        row, current = key_text(key), self.get(key)
+        current = self.get(key)
         expected = write.expected.image.get(STAMP_ATTRIBUTE) if write.expected else None
         if (current is None) != (write.expected is None) or (current or {}).get(STAMP_ATTRIBUTE) != expected:
             return False
-        if write.image is None:
-            self.rows.pop(row, None)
-            return True
-        self.rows[row] = {**(current or {}), **write.image}
-        stamp = stamp_of(write.image)
+        image = {**(current or {}), **write.image} if write.image is not None else None
+        self.show(key_text(key), image, Writer.REPLICATION)
+        stamp = stamp_of(write.image) if write.image is not None else None
         if stamp is not None:
-            self.log.append(Committed(key, self.rows[row], stamp, current is None))
+            self.append([Committed(key, image, stamp, current is None)])
         return True
 
     def note(self, key: Image, note: Remember) -> bool:
         """Write the tombstone as replication does."""
         row = key_text(key)
-        other = self.open.get(row)
-        if other is not None and row in other.deleted:
-            other.commit()
+        while (other := self.open.get(row)) is not None and row in other.tombstones:
+            self.waiting(other)
         if self.tombstones.get(row) != note.expected:
             return False
         self.tombstones[row] = note.tombstone
         return True
 
-    def wait(self, key: Image) -> None:
-        """Wait for the transaction that has written the row, if one has."""
-        other = self.open.get(key_text(key))
-        if other is not None:
-            other.commit()
+    def show(self, row: str, image: Image | None, writer: Writer) -> None:
+        """What everybody sees of a row from now on. writer: who has written, or deleted, it."""
+        del writer
+        self.rows.pop(row, None)
+        if image is not None:
+            self.rows[row] = image
 
-    def stamp_over(self, old: Stamp | None, tombstone: Tombstone | None) -> Stamp:
+    def append(self, writes: Sequence[Committed]) -> None:
+        """What one commit adds to the log."""
+        self.log += writes
+        self.told(writes)
+
+    def wait(self, key: Image, waiter: Transaction | None = None) -> None:
+        """Wait for the transaction that has written the row, if another one has; raises Aborted."""
+        row = key_text(key)
+        while (holder := self.open.get(row)) is not None and holder is not waiter:
+            if waiter is not None:
+                waiter.wait_for(holder)
+            else:
+                self.waiting(holder)
+
+    def stamp_over(self, clock: int, old: Stamp | None, tombstone: Tombstone | None) -> Stamp:
         """The stamp of a write on top of both, as far as their times can be believed."""
-        clock = self.clock()
         latest = clock + self.max_clock_drift
         below, seen = [], NOTHING_SEEN
         if old is not None and old.version.timestamp <= latest:
@@ -108,104 +129,107 @@ class StampedTable:
         return Stamp(version, seen.including(version), Writer.APPLICATION)
 
 
-@dataclass
+@dataclass(eq=False)
 class Transaction:
-    """What one transaction of an application has written, and holds locked, until its commit."""
+    """What one transaction of an application has written, and holds locked, until it is over.
 
-    table: StampedTable
-    written: dict[str, Committed] = field(default_factory=dict)
-    deleted: dict[str, Committed] = field(default_factory=dict)
-
-    def put(self, key: Image, image: Image) -> None:
-        """Insert or update a whole row; the trigger stamps it now."""
-        old, tombstone = self._lock(key)
-        row = key_text(key)
-        stamp = self.table.stamp_over(
-            stamp_of(old) if old is not None else None, None if old is not None else tombstone
-        )
-        again = row in self.written and self.written[row].inserted
-        self.written[row] = Committed(key, stamped(content_of(image), stamp), stamp, old is None or again)
-
-    def delete(self, key: Image) -> None:
-        """Delete a row if it is there; the trigger writes its tombstone now."""
-        old, tombstone = self._lock(key)
-        if old is None:
-            return
-        row = key_text(key)
-        self.written.pop(row, None)
-        self.deleted[row] = Committed(key, None, self.table.stamp_over(stamp_of(old), tombstone))
-
-    def commit(self) -> None:
-        """Let everybody see it; a second time does nothing."""
-        table = self.table
-        for row, each in self.deleted.items():
-            table.rows.pop(row, None)
-            table.tombstones[row] = Tombstone(each.stamp.version, each.stamp.context)
-            table.log.append(each)
-        for row, each in self.written.items():
-            if each.image is not None:
-                table.rows[row] = each.image
-            table.log.append(each)
-        self.deleted, self.written = {}, {}
-        table.open = {row: other for row, other in table.open.items() if other is not self}
-
-    def _lock(self, key: Image) -> tuple[Image | None, Tombstone | None]:
-        """The row and its tombstone as the transaction sees them, once no other holds the row."""
-        row = key_text(key)
-        if self.table.open.get(row) is not self:
-            self.table.wait(key)
-            self.table.open[row] = self
-        gone = self.deleted.get(row)
-        tombstone = self.table.tombstones.get(row)
-        if gone is not None:
-            tombstone = Tombstone(gone.stamp.version, gone.stamp.context)
-        if row in self.written:
-            return self.written[row].image, tombstone
-        return (None if gone is not None else self.table.get(key)), tombstone
-
-
-@dataclass
-class StampedReplica:
-    """`ports.Replica` over such a table; rows are looked at by their stamps only, as the adapter of PostgreSQL does.
-
-    pause: called before and after each access to one item; it may raise, as a network does.
+    rows, tombstones: as only it sees them. Each statement reads the clock as it begins, before it waits for anybody.
     """
 
     table: StampedTable
-    pause: Callable[[str], None] = proceed
+    rows: dict[str, Image | None] = field(default_factory=dict)
+    tombstones: dict[str, Tombstone] = field(default_factory=dict)
+    log: list[Committed] = field(default_factory=list)
+    over: bool = False
+    waits_for: Transaction | None = None
 
-    def look(self, keys: Sequence[Image]) -> Mapping[str, State]:
-        """See `ports.Replica`: row and tombstone as of one instant."""
-        found: dict[str, State] = {}
-        for key in keys:
-            self.pause("look")
-            image, tombstone = self.table.get(key), self.table.tombstones.get(key_text(key))
-            row = Row({STAMP_ATTRIBUTE: image[STAMP_ATTRIBUTE]} if STAMP_ATTRIBUTE in image else {}) if image else None
-            found[key_text(key)] = State(row, tombstone, tombstone)
-        return found
+    def get(self, key: Image) -> Image | None:
+        """The row as the transaction sees it."""
+        row = key_text(key)
+        return self.rows[row] if row in self.rows else self.table.rows.get(row)
 
-    def look_back(self, keys: Sequence[Image]) -> Mapping[str, Tombstone | None]:
-        """See `ports.Replica`."""
-        found: dict[str, Tombstone | None] = {}
-        for key in keys:
-            self.pause("look_back")
-            found[key_text(key)] = self.table.tombstones.get(key_text(key))
-        return found
+    def put(self, key: Image, image: Image, *, only_new: bool = False) -> None:
+        """Insert a whole row or, unless only_new, write over the one that is there."""
+        clock, beneath = self.table.clock(), self._beneath(key)  # the trigger fires before the key is waited for
+        old = self._lock(key)
+        if old is not None and only_new:
+            raise Aborted("the key is there already")
+        stamp = self.table.stamp_over(clock, stamp_of(old) if old else None, None if old else beneath)
+        self._write(key, image, stamp, old)
 
-    def write(self, writes: Sequence[tuple[Image, Write]]) -> Sequence[Outcome]:
-        """See `ports.Replica`."""
-        outcomes: list[Outcome] = []
-        for key, write in writes:
-            self.pause("write")
-            outcomes.append(self.table.write_if(key, write))
-            self.pause("written")
-        return outcomes
+    def update(self, key: Image, columns: Image) -> None:
+        """Set columns of a row if it is there."""
+        clock = self.table.clock()
+        if self.get(key) is not None and (old := self._lock(key)) is not None:
+            self._write(key, {**old, **columns}, self.table.stamp_over(clock, stamp_of(old), None), old)
 
-    def remember(self, notes: Sequence[tuple[Image, Remember]]) -> Sequence[Outcome]:
-        """See `ports.Replica`."""
-        outcomes: list[Outcome] = []
-        for key, note in notes:
-            self.pause("remember")
-            outcomes.append(self.table.note(key, note))
-            self.pause("remembered")
-        return outcomes
+    def delete(self, key: Image) -> None:
+        """Delete a row if it is there; the trigger writes its tombstone now."""
+        clock = self.table.clock()
+        if self.get(key) is not None and (old := self._lock(key)) is not None:
+            self._bury(key, old, clock)
+            self.rows[key_text(key)] = None
+
+    def move(self, key: Image, to: Image) -> None:
+        """Give a row another key: the trigger deletes the one and inserts the other."""
+        clock = self.table.clock()
+        if self.get(key) is None or (old := self._lock(key)) is None:
+            return
+        self._bury(key, old, clock)
+        beneath = self._beneath(to)
+        if self._lock(to) is not None:
+            raise Aborted("the key is there already")
+        self.rows[key_text(key)] = None
+        stamp = self.table.stamp_over(clock, stamp_of(old), beneath)
+        self._write(to, {**old, **to}, stamp, old, moved=True)
+
+    def commit(self) -> None:
+        """Let everybody see it; a second time does nothing."""
+        table, writes = self.table, self.log
+        table.tombstones.update(self.tombstones)
+        for row, image in self.rows.items():
+            table.show(row, image, Writer.APPLICATION)
+        self.rollback()
+        if writes:
+            table.append(writes)
+
+    def rollback(self) -> None:
+        """Take back what is not committed, and let others have the rows."""
+        self.over, self.rows, self.tombstones, self.log = True, {}, {}, []
+        self.table.open = {row: other for row, other in self.table.open.items() if other is not self}
+
+    def wait_for(self, holder: Transaction) -> None:
+        """Wait until the other is over; raises Aborted where it waits for this one in turn."""
+        other: Transaction | None = holder
+        while other is not None:
+            if other is self:
+                raise Aborted("two wait for each other")
+            other = other.waits_for
+        self.waits_for = holder
+        try:
+            self.table.waiting(holder)
+        finally:
+            self.waits_for = None
+
+    def _lock(self, key: Image) -> Image | None:
+        """The row as it is once no other transaction holds it."""
+        self.table.wait(key, self)
+        if self.over:
+            raise Aborted("the connection is gone")
+        self.table.open[key_text(key)] = self
+        return self.get(key)
+
+    def _beneath(self, key: Image) -> Tombstone | None:
+        row = key_text(key)
+        return self.tombstones.get(row) or self.table.tombstones.get(row)
+
+    def _bury(self, key: Image, old: Image, clock: int) -> None:
+        stamp = self.table.stamp_over(clock, stamp_of(old), self._beneath(key))
+        self.tombstones[key_text(key)] = Tombstone(stamp.version, stamp.context)
+        self.log.append(Committed(key, None, stamp))
+
+    def _write(self, key: Image, image: Image, stamp: Stamp, old: Image | None, *, moved: bool = False) -> None:
+        new = stamped(content_of(image), stamp)
+        unchanged = sorted(name for name in self.table.large & new.keys() if old and old.get(name) == new[name])
+        self.rows[key_text(key)] = new
+        self.log.append(Committed(key, new, stamp, moved or old is None, tuple(unchanged)))
