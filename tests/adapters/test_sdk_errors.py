@@ -32,6 +32,7 @@ from distributary.domain.errors import (
 
 CALLS = {
     "dynamodb": ["BatchExecuteStatement", "BatchGetItem", "DeleteItem", "PutItem", "UpdateItem"],
+    "events": ["PutEvents"],
     "sqs": ["ChangeMessageVisibility", "SendMessage"],
 }
 

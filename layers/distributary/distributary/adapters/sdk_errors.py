@@ -47,8 +47,8 @@ _CODES: Mapping[type[DistributaryError], tuple[str, ...]] = {
         "ThrottlingError", "ThrottlingException", "TooManyRequestsException", "429",
     ),
     Unavailable: (
-        "InternalError", "InternalFailure", "InternalServerError", "RequestTimeout", "RequestTimeoutException",
-        "ServiceUnavailable", "ServiceUnavailableException", "500", "502", "503", "504",
+        "InternalError", "InternalException", "InternalFailure", "InternalServerError", "RequestTimeout",
+        "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "500", "502", "503", "504",
     ),
     RetryLater: (
         # Another transaction or a global table's own replication holds the item for a moment.

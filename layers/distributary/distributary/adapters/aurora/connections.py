@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from distributary.adapters.sdk_errors import translated
 from distributary.domain.dataset import Database
+from distributary.domain.errors import InvalidSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -24,7 +26,11 @@ def connector(database: Database, client: Callable[[], RDSClient], region: str) 
     def connect() -> psycopg.Connection[Any]:
         if database.dsn:
             return psycopg.connect(database.dsn, connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
-        token = client().generate_db_auth_token(database.host, database.port, database.user, region)
+        for what, told in (("host", database.host), ("user", database.user)):
+            if not told:  # libpq would take the machine it runs on, and the user that runs it
+                raise InvalidSettings(f"the database's {what} is not told; deploy with Database{what.capitalize()}")
+        with translated("signing in at the database"):
+            token = client().generate_db_auth_token(database.host, database.port, database.user, region)
         return psycopg.connect(
             host=database.host, port=database.port, dbname=database.name, user=database.user, password=token,
             sslmode="verify-full", sslrootcert=database.authorities or "system", connect_timeout=CONNECT_SECONDS,
