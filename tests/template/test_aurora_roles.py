@@ -39,6 +39,8 @@ NETWORK = {
     "ec2:DeleteNetworkInterface",
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSubnets",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
 }
 DATA_API = {
     "rds-data:BeginTransaction",
