@@ -86,9 +86,11 @@ def _as_local(original: Callable[..., Image]) -> Callable[..., Image]:
 # --- triggers
 
 
-def _by_the_clock(self: StampedTable, clock: int, old: Stamp | None, tombstone: Tombstone | None) -> Stamp:
+def _by_the_clock(
+    self: StampedTable, clock: int, old: Stamp | None, tombstone: Tombstone | None, number: int = 0
+) -> Stamp:
     seen = (old.context if old is not None else NOTHING_SEEN).merge(tombstone.context if tombstone else NOTHING_SEEN)
-    version = Version(clock, 0, self.region)
+    version = Version(clock, number, self.region)
     return Stamp(version, seen.including(version), Writer.APPLICATION)
 
 

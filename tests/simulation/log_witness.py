@@ -49,8 +49,8 @@ class LogWitness:
     def _comparing(self, stamp_over: Callable[..., Stamp]) -> Callable[..., Stamp]:
         """A write is above what it is made on top of, and knows of all that the writer could see."""
 
-        def compare(clock: int, old: Stamp | None, tombstone: Tombstone | None) -> Stamp:
-            stamp = stamp_over(clock, old, tombstone)
+        def compare(clock: int, old: Stamp | None, tombstone: Tombstone | None, number: int = 0) -> Stamp:
+            stamp = stamp_over(clock, old, tombstone, number)
             beneath = [(old.version, old.context)] if old is not None else []
             if tombstone is not None and tombstone.deletion is not None:
                 beneath.append((tombstone.deletion, tombstone.context))

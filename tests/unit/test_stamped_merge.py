@@ -95,7 +95,7 @@ def test_a_local_write_on_top_of_a_change_is_newer_however_late_the_clock_is(sit
     ahead = put_of(n=1, at=NOW + 30 * SECOND)
     site.merge(ahead)
     site.put(n=2)
-    assert site.present().version == Version(ahead.version.timestamp + 1, 0, HOME)
+    assert site.present().version == Version(ahead.version.timestamp + 1, 1, HOME)
     assert site.present().context.covers(ahead.version)
 
 
@@ -103,7 +103,7 @@ def test_an_insert_on_top_of_a_deletion_is_newer_however_late_the_clock_is(site:
     deletion = deletion_of(at=NOW + 30 * SECOND)
     site.merge(deletion)
     site.put(n=2)
-    assert site.present().version == Version(deletion.version.timestamp + 1, 0, HOME)
+    assert site.present().version == Version(deletion.version.timestamp + 1, 1, HOME)
 
 
 def test_a_deletion_removes_the_row_and_stays_in_mind(site: StampedSite) -> None:

@@ -16,7 +16,7 @@ from distributary.domain.change import Change
 from distributary.domain.errors import MalformedMessage, MalformedStamp
 from distributary.domain.image import OWN_ATTRIBUTES, AttributeValue, Image
 from distributary.domain.stamp import UNKNOWN, Stamp, Writer, is_stamp, parse
-from distributary.domain.version import SEQUENCE_DIGITS, TIMESTAMP_DIGITS
+from distributary.domain.version import SEQUENCE_DIGITS, STAMPING_SEQUENCE, TIMESTAMP_DIGITS
 
 Column: TypeAlias = Sequence[str | None]
 """Texts as PostgreSQL writes them, none for NULL."""
@@ -24,6 +24,8 @@ Column: TypeAlias = Sequence[str | None]
 _PART = r'"(?:[^"\x00]|"")+"'
 _TABLE = re.compile(rf"{_PART}\.{_PART}", re.DOTALL)
 _NULL: AttributeValue = {"NULL": True}
+_SEQUENCE = slice(TIMESTAMP_DIGITS + 1, TIMESTAMP_DIGITS + 1 + SEQUENCE_DIGITS)
+"""Where a version's sequence stands in a stamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +195,12 @@ def _check_texts(texts: Iterable[str]) -> None:
 
 def _check_stamps(stamps: Sequence[str], home: str, regions: Sequence[str]) -> None:
     """Each is of replication, and its version of a replica of the dataset."""
-    same = f".{0:0{SEQUENCE_DIGITS}x}.{home} {Writer.REPLICATION.value} {UNKNOWN} {UNKNOWN} {home}="
+    rest = f"{home} {Writer.REPLICATION.value} {UNKNOWN} {UNKNOWN} {home}="
     for text in stamps:
-        timestamp = int(text[:TIMESTAMP_DIGITS])
-        in_one_region = f"{timestamp:0{TIMESTAMP_DIGITS}d}{same}{timestamp:x}.0"  # what most stamps are
-        if (text != in_one_region or timestamp < 0) and not is_stamp(text, Writer.REPLICATION, regions):
+        timestamp, sequence = int(text[:TIMESTAMP_DIGITS]), int(text[_SEQUENCE], 16)
+        in_one_region = (  # what most stamps are
+            f"{timestamp:0{TIMESTAMP_DIGITS}d}.{sequence:0{SEQUENCE_DIGITS}x}.{rest}{timestamp:x}.{sequence:x}"
+        )
+        plain = text == in_one_region and timestamp >= 0 and 0 <= sequence < STAMPING_SEQUENCE
+        if not plain and not is_stamp(text, Writer.REPLICATION, regions):
             raise MalformedStamp(text[:80])

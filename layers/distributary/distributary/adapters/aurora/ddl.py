@@ -14,7 +14,7 @@ from distributary.adapters.aurora.session import SETTINGS
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, fingerprint
 from distributary.domain.version import MICROSECONDS, SEQUENCE_DIGITS, TIMESTAMP_DIGITS
 
-VERSION = "2"
+VERSION = "3"
 """Of the functions below; `distributary.replica` keeps which one is installed."""
 
 _CLOCK = f"(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp()) * {MICROSECONDS})::bigint"
@@ -57,11 +57,16 @@ def shared_function(region: str, max_clock_drift: int) -> str:
 
 
 def _stamp_over(region: str, max_clock_drift: int) -> str:
-    """The stamp of a write on top of up to two stamps: above both, with all that either has seen."""
+    """The stamp of a write on top of up to two stamps: above both, with all that either has seen.
+
+    Its sequence is the transaction's: of two that insert one key in the same microsecond, where neither sees what the
+    other has done, each has a version of its own.
+    """
     return _function("stamp_over(one text, other text)", "text", "SET search_path = pg_catalog", rf"""
 DECLARE
     clock bigint := {_CLOCK};
     moment bigint;
+    transaction text := to_hex(pg_current_xact_id()::text::bigint);
     entries text;
 BEGIN
     IF one !~ '{_STAMP}' OR left(one, {TIMESTAMP_DIGITS})::bigint > clock + {max_clock_drift} THEN
@@ -76,10 +81,11 @@ BEGIN
             SELECT split_part(entry, '=', 1) AS home, split_part(entry, '=', 2) AS instant
             FROM string_to_table(concat_ws(',', split_part(one, ' ', 5), split_part(other, ' ', 5)), ',') AS entry
             WHERE entry <> '' AND split_part(entry, '=', 1) <> '{region}'
-            UNION ALL SELECT '{region}', to_hex(moment) || '.0') seen
+            UNION ALL SELECT '{region}', to_hex(moment) || '.' || transaction) seen
         ORDER BY home, lpad(split_part(instant, '.', 1), 16, '0') COLLATE "C" DESC,
                  lpad(split_part(instant, '.', 2), {SEQUENCE_DIGITS}, '0') COLLATE "C" DESC) newest;
-    RETURN lpad(moment::text, {TIMESTAMP_DIGITS}, '0') || '.{_SEQUENCE}.{region} a - - ' || entries;
+    RETURN lpad(moment::text, {TIMESTAMP_DIGITS}, '0') || '.' || lpad(transaction, {SEQUENCE_DIGITS}, '0')
+        || '.{region} a - - ' || entries;
 END""")  # fmt: skip
 
 

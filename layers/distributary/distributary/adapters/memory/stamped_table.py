@@ -49,6 +49,7 @@ class StampedTable:
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
     log: list[Committed] = field(default_factory=list)
     open: dict[str, Transaction] = field(default_factory=dict)
+    begun: int = 0
 
     def get(self, key: Image) -> Image | None:
         """The whole row, as everybody sees it."""
@@ -56,7 +57,8 @@ class StampedTable:
 
     def begin(self) -> Transaction:
         """A transaction of an application."""
-        return Transaction(self)
+        self.begun += 1
+        return Transaction(self, self.begun)
 
     def put(self, key: Image, image: Image) -> None:
         """Write the whole row as an application, in a transaction of its own."""
@@ -115,8 +117,8 @@ class StampedTable:
             else:
                 self.waiting(holder)
 
-    def stamp_over(self, clock: int, old: Stamp | None, tombstone: Tombstone | None) -> Stamp:
-        """The stamp of a write on top of both, as far as their times can be believed."""
+    def stamp_over(self, clock: int, old: Stamp | None, tombstone: Tombstone | None, number: int = 0) -> Stamp:
+        """The stamp of a write on top of both, as far as their times can be believed. number: of the transaction."""
         latest = clock + self.max_clock_drift
         below, seen = [], NOTHING_SEEN
         if old is not None and old.version.timestamp <= latest:
@@ -125,7 +127,7 @@ class StampedTable:
         if tombstone is not None and tombstone.deletion is not None and tombstone.deletion.timestamp <= latest:
             below.append(tombstone.deletion.timestamp)
             seen = seen.merge(tombstone.context)
-        version = Version(max([clock, *(each + 1 for each in below)]), 0, self.region)
+        version = Version(max([clock, *(each + 1 for each in below)]), number, self.region)
         return Stamp(version, seen.including(version), Writer.APPLICATION)
 
 
@@ -137,6 +139,7 @@ class Transaction:
     """
 
     table: StampedTable
+    number: int
     rows: dict[str, Image | None] = field(default_factory=dict)
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
     log: list[Committed] = field(default_factory=list)
@@ -154,7 +157,7 @@ class Transaction:
         old = self._lock(key)
         if old is not None and only_new:
             raise Aborted("the key is there already")
-        stamp = self.table.stamp_over(clock, stamp_of(old) if old else None, None if old else beneath)
+        stamp = self.table.stamp_over(clock, stamp_of(old) if old else None, None if old else beneath, self.number)
         self._write(key, image, stamp, old)
 
     def update(self, key: Image, columns: Image) -> None:
@@ -180,7 +183,7 @@ class Transaction:
         if self._lock(to) is not None:
             raise Aborted("the key is there already")
         self.rows[key_text(key)] = None
-        stamp = self.table.stamp_over(clock, stamp_of(old), beneath)
+        stamp = self.table.stamp_over(clock, stamp_of(old), beneath, self.number)
         self._write(to, {**old, **to}, stamp, old, moved=True)
 
     def commit(self) -> None:
@@ -224,7 +227,7 @@ class Transaction:
         return self.tombstones.get(row) or self.table.tombstones.get(row)
 
     def _bury(self, key: Image, old: Image, clock: int) -> None:
-        stamp = self.table.stamp_over(clock, stamp_of(old), self._beneath(key))
+        stamp = self.table.stamp_over(clock, stamp_of(old), self._beneath(key), self.number)
         self.tombstones[key_text(key)] = Tombstone(stamp.version, stamp.context)
         self.log.append(Committed(key, None, stamp))
 
