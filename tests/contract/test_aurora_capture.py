@@ -262,7 +262,7 @@ def test_an_insert_that_a_newer_deletion_could_not_see_is_removed(prepared: Site
     ((stamp,),) = prepared.ask("SELECT replication_stamp FROM t")
     later = str(int(stamp[:16]) + 5_000_000)
     deletion = stamp.replace(stamp[:16], later).replace("us-east-1", PEER).replace(" a ", " r ")
-    context = f"{PEER}={int(later):x}.0"
+    context = f"{PEER}={int(later):x}.{int(stamp[17:51], 16):x}"
     deletion = " ".join([*deletion.split(" ")[:4], context])
     prepared.write(
         f"""INSERT INTO distributary.tombstones (relation, key, stamp) VALUES ('"public"."t"', '["1"]', '{deletion}')"""

@@ -237,7 +237,7 @@ def test_a_row_that_a_child_keeps_is_parked_where_it_should_be_removed(aurora: S
     aurora.write("INSERT INTO p VALUES (1)", "INSERT INTO c VALUES (7, 1)")
     ((stamp,),) = aurora.ask("SELECT replication_stamp FROM p")
     later = int(stamp[:16]) + 5_000_000
-    deletion = f"{later}{stamp[16:51]}.{PEER} r - - {PEER}={later:x}.0"
+    deletion = f"{later}{stamp[16:51]}.{PEER} r - - {PEER}={later:x}.{int(stamp[17:51], 16):x}"
     aurora.write(f"""INSERT INTO distributary.tombstones VALUES ('"public"."p"', '["1"]', '{deletion}')""")
     # when
     report, images = captured(aurora)

@@ -46,7 +46,8 @@ class Portion:
 
     echoes: writes of replication itself. end: where the last transaction ends that is whole once all up to here is
     handed over; none: no transaction ends in this part. within: the place that is reached in the transaction behind
-    that, in the log's own words; empty where the part ends with a transaction.
+    that, in the log's own words; empty where the part ends with a transaction. overtaken: writes that are not among
+    `writes`, since later ones of the same rows are.
     """
 
     writes: tuple[Logged, ...] = ()
@@ -55,6 +56,7 @@ class Portion:
     refused: tuple[Refused, ...] = ()
     end: int | None = None
     within: str = ""
+    overtaken: int = 0
 
 
 def last_states(writes: Iterable[Logged]) -> list[Logged]:

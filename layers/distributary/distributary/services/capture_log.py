@@ -136,12 +136,12 @@ class CaptureLog:
         return portion is not None
 
     def _take(self, portion: Portion, report: LogReport, told: set[Alert]) -> None:
-        report.writes += len(portion.writes)
+        report.writes += len(portion.writes) + portion.overtaken
         report.echoes += portion.echoes
         self._refuse(portion.refused, report)
         self._announce(portion.alerts, report, told)
         writes = last_states(portion.writes)
-        report.overtaken += len(portion.writes) - len(writes)
+        report.overtaken += portion.overtaken + len(portion.writes) - len(writes)
         self._ship([each for each in writes if not each.missing], report, told)
         partial = [each for each in writes if each.missing]
         for start in range(0, len(partial), COMPLETED_AT_ONCE):

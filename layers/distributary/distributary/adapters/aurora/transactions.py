@@ -31,6 +31,8 @@ from distributary.domain.logged import Logged, Portion, Refused
 from distributary.domain.stamp import Writer, parse
 
 Texts: TypeAlias = dict[str, Value]
+Place: TypeAlias = tuple[int, int]
+"""Where a message's transaction is committed, and the message's number in it."""
 
 PAYLOAD_LIMIT = 400_000
 """Characters of a refused row that are parked; of a larger one the beginnings of its columns are."""
@@ -53,6 +55,17 @@ class _Known:
 
 
 @dataclass(slots=True)
+class _State:
+    """A row as it was written: made a change of only if no later write of the portion overtakes it."""
+
+    known: _Known
+    texts: Texts
+    stamp: str
+    position: Place
+    inserted: bool
+
+
+@dataclass(slots=True)
 class Assembler:
     """Collects the writes of one reading. table_of: a table's description; raises UnknownTable. now: microseconds."""
 
@@ -63,7 +76,9 @@ class Assembler:
     _begun: Begin | None = None
     _ordinal: int = 0
     _tables: dict[int, _Known] = field(default_factory=dict)
-    _writes: list[Logged] = field(default_factory=list)
+    _writes: list[Logged | _State | None] = field(default_factory=list)
+    _latest: dict[tuple[TableName, tuple[Value | None, ...]], int] = field(default_factory=dict)
+    _overtaken: int = 0
     _alerts: list[Alert] = field(default_factory=list)
     _refused: list[Refused] = field(default_factory=list)
     _echoes: int = 0
@@ -84,13 +99,19 @@ class Assembler:
             elif isinstance(message, Truncate):
                 for relation in message.relations:
                     name = TableName(relation.namespace, relation.name).text()
-                    self._alerts.append(Alert(AlertKind.TRUNCATED, name, f"in the transaction at {self._position()}"))
+                    self._alerts.append(
+                        Alert(AlertKind.TRUNCATED, name, f"in the transaction at {format_lsn(self._place()[0])}")
+                    )
         return self._portion(at if self._begun is not None else "")
 
     def _portion(self, within: str) -> Portion:
+        made = [self._made(each) if isinstance(each, _State) else each for each in self._writes]
         alerts = tuple(dict.fromkeys(self._alerts))
-        portion = Portion(tuple(self._writes), self._echoes, alerts, tuple(self._refused), self._end, within)
+        writes = tuple(each for each in made if each is not None)
+        overtaken = self._overtaken
+        portion = Portion(writes, self._echoes, alerts, tuple(self._refused), self._end, within, overtaken)
         self._writes, self._alerts, self._refused, self._echoes, self._end = [], [], [], 0, None
+        self._latest, self._overtaken = {}, 0
         return portion
 
     def _described(self, relation: Relation) -> None:
@@ -137,13 +158,26 @@ class Assembler:
                 key = {column: {"S": text} for column, text in zip(names, values, strict=True)}
         except UnknownTable:  # dropped since: the tombstone alone does not name the columns
             pass
-        change = self._change(name, key, None, stamp, texts)
+        change = self._change(name, key, None, stamp, texts, self._place())
         if change is not None:
             self._writes.append(Logged(change, stamp))
 
     def _state(self, known: _Known, message: Insert | Update, texts: Texts, old: Texts, stamp: str) -> None:
-        name, key = known.name, known.key or ()
-        own = {column: text for column, text in texts.items() if column not in OWN_ATTRIBUTES}
+        key = known.key or ()
+        inserted = _key_is_new(message, key, texts, old)
+        row = (known.name, tuple([texts.get(column) for column in key]))
+        earlier = self._latest.get(row)
+        if earlier is not None:  # this write was made on top of that one
+            before = self._writes[earlier]
+            inserted = inserted or (isinstance(before, _State) and before.inserted)
+            self._writes[earlier] = None
+            self._overtaken += 1
+        if key:
+            self._latest[row] = len(self._writes)
+        self._writes.append(_State(known, texts, stamp, self._place(), inserted))
+
+    def _made(self, state: _State) -> Logged | None:
+        key, own = state.known.key or (), {c: t for c, t in state.texts.items() if c not in OWN_ATTRIBUTES}
         image: Image = {
             column: {"S": text} if isinstance(text, str) else {"NULL": True}
             for column, text in own.items()
@@ -151,12 +185,12 @@ class Assembler:
         }
         missing = tuple(column for column, text in own.items() if text is NoText.UNCHANGED)
         whole = bool(key) and all(isinstance(own.get(column), str) for column in key)
-        change = self._change(name, {column: image[column] for column in key} if whole else None, image, stamp, texts)
-        if change is not None:
-            self._writes.append(Logged(change, stamp, _key_is_new(message, key, texts, old), missing))
+        told = {column: image[column] for column in key} if whole else None
+        change = self._change(state.known.name, told, image, state.stamp, state.texts, state.position)
+        return Logged(change, state.stamp, state.inserted, missing) if change is not None else None
 
     def _change(
-        self, name: TableName, key: Image | None, image: Image | None, stamp: str, texts: Texts
+        self, name: TableName, key: Image | None, image: Image | None, stamp: str, texts: Texts, position: Place
     ) -> Change | None:
         """The change; none, and the row refused, where its key cannot be told or its stamp is none of ours."""
         try:
@@ -167,8 +201,9 @@ class Assembler:
         if key is None:
             self._refuse(AlertKind.UNKNOWN_KEY, name, texts)
             return None
+        source = f"{format_lsn(position[0])} {position[1]}"
         return Change(
-            self.dataset, name.text(), key, image, known.version, known.context, self.region, self._position(), self.now
+            self.dataset, name.text(), key, image, known.version, known.context, self.region, source, self.now
         )
 
     def _refuse(self, why: AlertKind, name: TableName, texts: Texts) -> None:
@@ -180,9 +215,8 @@ class Assembler:
         self._refused.append(Refused(why, name.text(), payload))
         self._alerts.append(Alert(why, name.text(), _SAID[why]))
 
-    def _position(self) -> str:
-        lsn = format_lsn(self._begun.commit_lsn) if self._begun is not None else "?"
-        return f"{lsn} {self._ordinal}"
+    def _place(self) -> Place:
+        return (self._begun.commit_lsn if self._begun is not None else 0), self._ordinal
 
 
 def _told_key(relation: Relation) -> tuple[str, ...]:
