@@ -96,13 +96,12 @@ def _aurora(found: Mapping[str, Any]) -> Table:
 
 def _trigger(found: Mapping[str, Any]) -> Table:
     table = Table(
-        *("commits", "updates a second, plain", "stamped", "cost"),
-        title="What the stamping trigger costs a writer",
+        *("updates a second, plain", "stamped", "cost"),
+        title="What the stamping trigger costs a writer whose commits wait for no disk",
         caption="Aim: at most 20 %.",
     )
-    for name, each in found.items():
-        rates = each["updates_per_second"]
-        table.add_row(name, f"{rates['plain']:.0f}", f"{rates['stamped']:.0f}", f"{each['cost']:.0%}")
+    rates = found["updates_per_second"]
+    table.add_row(f"{rates['plain']:.0f}", f"{rates['stamped']:.0f}", f"{found['cost']:.0%}")
     return table
 
 
