@@ -27,7 +27,7 @@ from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, Mem
 from distributary.domain.alert import Alert
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.facts import ApplyReport, LogReport
-from distributary.domain.logged import Holding
+from distributary.domain.logged import Holding, Logged, Portion
 from distributary.domain.stamped_merge import merge_stamped
 from distributary.ports import ChangeLog
 from distributary.services.apply import Apply
@@ -67,6 +67,11 @@ class Way(Enum):
 
 BOTH_WAYS = pytest.mark.parametrize("way", list(Way), indirect=True, ids=lambda way: way.value)
 """For tests of what works over the Data API as well."""
+
+
+def writes_of(portion: Portion) -> list[Logged]:
+    """All that a portion tells, one by one."""
+    return [*portion.writes, *(write for each in portion.blocks for write in each.writes())]
 
 
 @dataclass
@@ -154,6 +159,7 @@ class Site:
         return CaptureLog(
             self.dataset, self.region, log, log, lambda table: PostgresReplica(session, table_name(table), known),
             HandOver(self.dataset, self.region, inboxes, outbox), self.parking, self.announced, now, self.slept.append,
+            lambda table: PostgresReplica(session, table_name(table), known),
         )  # fmt: skip
 
     def applying(self) -> Apply:

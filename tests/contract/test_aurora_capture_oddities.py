@@ -8,7 +8,7 @@ import pytest
 from distributary.domain.alert import AlertKind
 from distributary.domain.facts import LogReport
 from distributary.domain.message import unpack
-from tests.contract.aurora_sites import Site
+from tests.contract.aurora_sites import Site, writes_of
 
 PEER = "eu-west-1"
 NOISE = "(SELECT string_agg(md5((g * {seed})::text), '') FROM generate_series(1, {count}) g)"
@@ -119,7 +119,7 @@ def test_with_replica_identity_full_a_large_value_comes_from_the_log(aurora: Sit
     log = aurora.log()
     log.hold()
     (portion,) = log.read(10)
-    assert [each.missing for each in portion.writes] == [()]
+    assert [each.missing for each in writes_of(portion)] == [()]
 
 
 def test_a_key_that_is_stored_out_of_line_is_read_from_the_old_row(aurora: Site) -> None:
@@ -153,7 +153,7 @@ def test_a_portion_of_large_rows_has_few_of_them(prepared: Site) -> None:
     prepared.write(f"INSERT INTO t SELECT n, 1, {BIG} FROM generate_series(1, 1000) n")
     log = prepared.log()
     log.hold()
-    sizes = [len(portion.writes) for portion in log.read(10)]
+    sizes = [len(writes_of(portion)) for portion in log.read(10)]
     assert (sum(sizes), max(sizes)) == (1000, 200)
 
 

@@ -34,6 +34,10 @@ class Rows:
         left = [at for at in self.left if at < len(block)]
         return Taken(inserted=len(block) - len(left), left=left)
 
+    def outlived(self, block: Block) -> tuple[int, ...]:
+        del block
+        return ()
+
     @property
     def taken(self) -> list[Change]:
         return [change for block in self.blocks for change in block.changes()]

@@ -64,6 +64,10 @@ class Bulk(Protocol):
         """
         ...
 
+    def outlived(self, block: Block) -> Sequence[int]:
+        """The places of changes that a tombstone covers."""
+        ...
+
 
 class ChangeLog(Protocol):
     """What applications have written to one replica, in the order of commits, since what was handed over last.

@@ -74,6 +74,7 @@ def capture_log() -> CaptureLog:
         announcements=EventBridgeAnnouncements(events, dataset=told.dataset.name, region=told.region),
         clock=wiring.clock,
         sleep=time.sleep,
+        bulk_of=_Replicas(session, known),
     )
 
 

@@ -15,8 +15,7 @@ from typing import Any, TypeAlias
 from distributary.domain.change import Change
 from distributary.domain.errors import MalformedMessage, MalformedStamp
 from distributary.domain.image import OWN_ATTRIBUTES, AttributeValue, Image
-from distributary.domain.stamp import UNKNOWN, Stamp, Writer, is_stamp, parse
-from distributary.domain.version import SEQUENCE_DIGITS, STAMPING_SEQUENCE, TIMESTAMP_DIGITS
+from distributary.domain.stamp import Stamp, Writer, is_plain_stamp, is_stamp, parse
 
 Column: TypeAlias = Sequence[str | None]
 """Texts as PostgreSQL writes them, none for NULL."""
@@ -24,8 +23,6 @@ Column: TypeAlias = Sequence[str | None]
 _PART = r'"(?:[^"\x00]|"")+"'
 _TABLE = re.compile(rf"{_PART}\.{_PART}", re.DOTALL)
 _NULL: AttributeValue = {"NULL": True}
-_SEQUENCE = slice(TIMESTAMP_DIGITS + 1, TIMESTAMP_DIGITS + 1 + SEQUENCE_DIGITS)
-"""Where a version's sequence stands in a stamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +192,6 @@ def _check_texts(texts: Iterable[str]) -> None:
 
 def _check_stamps(stamps: Sequence[str], home: str, regions: Sequence[str]) -> None:
     """Each is of replication, and its version of a replica of the dataset."""
-    rest = f"{home} {Writer.REPLICATION.value} {UNKNOWN} {UNKNOWN} {home}="
     for text in stamps:
-        timestamp, sequence = int(text[:TIMESTAMP_DIGITS]), int(text[_SEQUENCE], 16)
-        in_one_region = (  # what most stamps are
-            f"{timestamp:0{TIMESTAMP_DIGITS}d}.{sequence:0{SEQUENCE_DIGITS}x}.{rest}{timestamp:x}.{sequence:x}"
-        )
-        plain = text == in_one_region and timestamp >= 0 and 0 <= sequence < STAMPING_SEQUENCE
-        if not plain and not is_stamp(text, Writer.REPLICATION, regions):
+        if not is_plain_stamp(text, home) and not is_stamp(text, Writer.REPLICATION, regions):
             raise MalformedStamp(text[:80])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from distributary.domain.alert import Alert, AlertKind
+from distributary.domain.block import Block
 from distributary.domain.change import Change
 from distributary.domain.image import key_text
 
@@ -21,6 +22,20 @@ class Logged:
     stamp: str
     inserted: bool = False
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedBlock:
+    """The last states of rows of one table, as they travel. inserted: places of those whose keys are new."""
+
+    block: Block
+    inserted: tuple[int, ...] = ()
+
+    def writes(self) -> Iterator[Logged]:
+        """A write for each of them."""
+        new = set(self.inserted)
+        stamps = self.block.stamps
+        return (Logged(change, stamps[at], at in new) for at, change in enumerate(self.block.changes()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,8 @@ class Portion:
     echoes: writes of replication itself. end: where the last transaction ends that is whole once all up to here is
     handed over; none: no transaction ends in this part. within: the place that is reached in the transaction behind
     that, in the log's own words; empty where the part ends with a transaction. overtaken: writes that are not among
-    `writes`, since later ones of the same rows are.
+    `writes` or in `blocks`, since later ones of the same rows are. Between those two there is no order: a row may be in
+    both, and the newer version is the later write.
     """
 
     writes: tuple[Logged, ...] = ()
@@ -57,6 +73,7 @@ class Portion:
     end: int | None = None
     within: str = ""
     overtaken: int = 0
+    blocks: tuple[LoggedBlock, ...] = ()
 
 
 def last_states(writes: Iterable[Logged]) -> list[Logged]:

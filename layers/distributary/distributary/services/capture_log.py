@@ -6,16 +6,17 @@ to go on, so a crash in between repeats changes and loses none.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from distributary.domain.alert import Alert, AlertKind
+from distributary.domain.block import Block
 from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import (
     DistributaryError,
+    ItemTooLarge,
     MalformedRecord,
     ParentMissing,
     RetryLater,
@@ -26,14 +27,13 @@ from distributary.domain.errors import (
 )
 from distributary.domain.facts import LogReport
 from distributary.domain.image import key_text
-from distributary.domain.logged import Logged, Portion, Refused, last_states
+from distributary.domain.logged import Logged, LoggedBlock, Portion, last_states
 from distributary.domain.message import pack
-from distributary.domain.parcel import Parcel, parcel
 from distributary.domain.place import Place
-from distributary.domain.stamp import version_text
 from distributary.domain.stamped_merge import settle_inserted
-from distributary.ports import Announcements, ChangeLog, Parking, Replica, Source
+from distributary.ports import Announcements, Bulk, ChangeLog, Parking, Replica, Source
 from distributary.services.handover import HandOver
+from distributary.services.incidents import Incidents
 from distributary.services.rounds import run
 
 LIMIT = 20_000
@@ -54,13 +54,13 @@ PERIOD = 10_000_000
 COMPLETED_AT_ONCE = 100
 """Rows whose large values are in memory together."""
 
-PARCEL_SIZE = 200_000
-"""Characters of refused rows that are parked in one parcel, or one row."""
-
 
 @dataclass(frozen=True)
 class CaptureLog:
-    """The capture service of a replica with a log. clock: microseconds. sleep: seconds."""
+    """The capture service of a replica with a log. clock: microseconds. sleep: seconds.
+
+    bulk_of: the rows of a table, for logs that tell blocks; raises UnknownTable.
+    """
 
     dataset: Dataset
     region: str
@@ -72,6 +72,11 @@ class CaptureLog:
     announcements: Announcements
     clock: Callable[[], int]
     sleep: Callable[[float], None]
+    bulk_of: Callable[[str], Bulk] | None = None
+
+    @property
+    def _incidents(self) -> Incidents:
+        return Incidents(self.dataset.name, self.parking, self.announcements, self.clock)
 
     def run(self, remaining: Callable[[], int]) -> Iterator[LogReport]:
         """Follow the log, and tell the facts of every period. remaining: milliseconds until the function's deadline."""
@@ -95,7 +100,7 @@ class CaptureLog:
         except DistributaryError as error:
             report.failure = error
             if isinstance(error, SlotLost):
-                self._announce([Alert(AlertKind.SLOT_LOST, self.dataset.name, str(error))], report, told)
+                self._incidents.announce([Alert(AlertKind.SLOT_LOST, self.dataset.name, str(error))], report, told)
         return report
 
     def _follow(self, remaining: Callable[[], int], report: LogReport, told: set[Alert]) -> None:
@@ -105,7 +110,7 @@ class CaptureLog:
             report.busy = True
             return
         report.retained = holding.retained
-        self._announce(holding.alerts, report, told)
+        self._incidents.announce(holding.alerts, report, told)
         pause, until = SHORTEST_PAUSE, self.clock() + PERIOD
         while self.clock() < until and remaining() > RESERVE:
             if self._read(remaining, report, told):
@@ -136,35 +141,52 @@ class CaptureLog:
         return portion is not None
 
     def _take(self, portion: Portion, report: LogReport, told: set[Alert]) -> None:
-        report.writes += len(portion.writes) + portion.overtaken
+        report.writes += len(portion.writes) + portion.overtaken + sum(len(each.block) for each in portion.blocks)
         report.echoes += portion.echoes
-        self._refuse(portion.refused, report)
-        self._announce(portion.alerts, report, told)
+        self._incidents.refuse(portion.refused, report)
+        self._incidents.announce(portion.alerts, report, told)
         writes = last_states(portion.writes)
         report.overtaken += portion.overtaken + len(portion.writes) - len(writes)
-        self._ship([each for each in writes if not each.missing], report, told)
+        self._ship([each for each in writes if not each.missing], report, told, portion.blocks)
         partial = [each for each in writes if each.missing]
         for start in range(0, len(partial), COMPLETED_AT_ONCE):
             some = partial[start : start + COMPLETED_AT_ONCE]
             found = self.source.complete(some)
             report.overtaken += len(some) - len(found)
             unreadable = MalformedRecord("columns that the log left out cannot be read from the row")
-            self._give_up([each.change for each in found if each.missing], unreadable, report, told)
+            self._incidents.give_up([each.change for each in found if each.missing], unreadable, report, told)
             self._ship([each for each in found if not each.missing], report, told)
             # Another write has overtaken the rest, which may not tell that the key is new.
             read = {(each.change.table, each.change.row) for each in found}
             left = [each.change for each in some if (each.change.table, each.change.row) not in read and each.inserted]
             self._bury(left, report)
 
-    def _ship(self, writes: Sequence[Logged], report: LogReport, told: set[Alert]) -> None:
+    def _ship(
+        self, writes: Sequence[Logged], report: LogReport, told: set[Alert], blocks: Sequence[LoggedBlock] = ()
+    ) -> None:
         """Hand changes over; a row inserted while a newer deletion came is removed here, as it will be elsewhere."""
-        handed = self.handover.ship([each.change for each in writes])
+        try:
+            handed = self.handover.ship([each.change for each in writes], [each.block for each in blocks])
+        except ItemTooLarge:  # which row it is shows when each is a change of its own
+            self._ship([*writes, *(write for each in blocks for write in each.writes())], report, told)
+            return
         report.shipped.update(handed.shipped)
         report.held.update(handed.held)
         for change, error in handed.too_large:
-            self._give_up([change], error, report, told)
+            self._incidents.give_up([change], error, report, told)
         lost = {id(change) for change, _ in handed.too_large}
         self._bury([each.change for each in writes if each.inserted and id(each.change) not in lost], report)
+        for each in blocks:
+            self._bury(self._outlived(each.block.pick(each.inserted)), report)
+
+    def _outlived(self, inserted: Block) -> Sequence[Change]:
+        """Which of these inserts a tombstone covers."""
+        if not len(inserted) or self.bulk_of is None:
+            return list(inserted.changes())
+        try:
+            return [inserted.change(at) for at in self.bulk_of(inserted.table).outlived(inserted)]
+        except (UnknownTable, SchemaDiffers):  # dropped or altered since, and its rows with it
+            return []
 
     def _bury(self, inserted: Sequence[Change], report: LogReport) -> None:
         tables: dict[str, list[Change]] = {}
@@ -185,61 +207,6 @@ class CaptureLog:
             if isinstance(result, Unacceptable | ParentMissing):
                 # Such as a child that keeps its parent here. Waiting would keep all others; a redrive tries again.
                 payload = "".join(pack(self.dataset, self.region, [change]))
-                self._park([self._parcel(result, payload, redrivable=True)], report)
+                self._incidents.park([self._incidents.parcel(result, payload, redrivable=True)], report)
             elif isinstance(result, DistributaryError) and not isinstance(result, SchemaDiffers):
                 raise result
-
-    def _refuse(self, refused: Sequence[Refused], report: LogReport) -> None:
-        """Park what cannot be a change, many rows in a parcel."""
-        groups: dict[AlertKind, list[str]] = {}
-        for each in refused:
-            groups.setdefault(each.why, []).append(each.payload)
-        parcels = []
-        for why, payloads in groups.items():
-            error = MalformedRecord(f"rows that cannot be changes: {why.value}")
-            parcels += [self._parcel(error, f"[{', '.join(batch)}]") for batch in _batches(payloads)]
-        self._park(parcels, report)
-
-    def _give_up(
-        self, changes: Sequence[Change], error: DistributaryError, report: LogReport, told: set[Alert]
-    ) -> None:
-        """Park which rows cannot be shipped. Their content is in the rows; it would not fit a parcel either."""
-        for each in changes:
-            payload = {"table": each.table, "key": each.key, "version": version_text(each.version)}
-            self._park([self._parcel(error, json.dumps(payload))], report)
-        subjects = sorted({each.table for each in changes})
-        self._announce([Alert(AlertKind.NOT_SHIPPED, each, str(error)) for each in subjects], report, told)
-
-    def _parcel(self, error: DistributaryError, payload: str, *, redrivable: bool = False) -> Parcel:
-        return parcel(self.dataset.name, error, payload, redrivable=redrivable, parked_at=self.clock())
-
-    def _park(self, parcels: list[Parcel], report: LogReport) -> None:
-        if parcels:
-            self.parking.park(parcels)
-            report.parked.extend(parcels)
-
-    def _announce(self, alerts: Sequence[Alert], report: LogReport, told: set[Alert]) -> None:
-        """Report alerts in every period, announce each once a call."""
-        report.alerts.extend(alerts)
-        fresh = [alert for alert in dict.fromkeys(alerts) if alert not in told]
-        if not fresh:
-            return
-        try:
-            self.announcements.announce(fresh)
-        except DistributaryError:
-            report.unannounced += len(fresh)  # they are in the log line and the metrics all the same
-        else:
-            told.update(fresh)
-
-
-def _batches(payloads: Sequence[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for payload in payloads:
-        if batch and size + len(payload) > PARCEL_SIZE:
-            yield batch
-            batch, size = [], 0
-        batch.append(payload)
-        size += len(payload)
-    if batch:
-        yield batch

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from distributary.domain.block import Block, blocks_of
 from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import DistributaryError, ItemTooLarge, Misconfigured, RetryLater
-from distributary.domain.message import pack
+from distributary.domain.message import pack, pack_blocks
 from distributary.ports import Inboxes, Outbox
 
 T = TypeVar("T")
@@ -38,19 +39,23 @@ class HandOver:
     outbox: Outbox
     spread: Callable[[Callable[[str], T], Sequence[str]], Iterable[T]] = map
 
-    def ship(self, changes: Sequence[Change]) -> Shipped:
-        """Durable for every peer on return, but for those that are too large.
+    def ship(self, changes: Sequence[Change], blocks: Sequence[Block] = ()) -> Shipped:
+        """Durable for every peer on return, but for changes that are too large.
 
-        Raises RetryLater or Misconfigured if for one peer even the outbox fails.
+        Raises RetryLater or Misconfigured if for one peer even the outbox fails; ItemTooLarge, with nothing sent, if a
+        row of a block fits no message.
         """
         told = Shipped()
-        messages = self._packed(changes, told)
+        if blocks:
+            messages = list(pack_blocks(self.dataset, self.region, [*blocks, *blocks_of(changes)]))
+        else:
+            messages = self._packed(changes, told)
         if not messages:
             return told
         peers = self.dataset.peers(self.region)
         troubles: Iterable[DistributaryError | None] = self.spread(lambda each: self._deliver(each, messages), peers)
         for peer, trouble in zip(peers, troubles, strict=True):
-            told.shipped[peer] += len(changes) - len(told.too_large)
+            told.shipped[peer] += len(changes) + sum(map(len, blocks)) - len(told.too_large)
             if trouble is not None:
                 told.held[peer] = trouble
         return told

@@ -99,6 +99,13 @@ class PostgresReplica:
         left.update(self._at_fault(attempt, range(len(block)), DECIDED))
         return Taken(inserted, replaced, deleted, sorted(left))
 
+    def outlived(self, block: Block) -> Sequence[int]:
+        """See `ports.Bulk`."""
+        table = self._checked(block.key)
+        ((covered,),) = self._session.run(plain_statements.outlived(table), *self._keys(table, block))
+        found: list[int] = json.loads(covered or "[]")
+        return found
+
     def _put_plain(self, block: Block) -> Taken:
         table = self._checked(block.key)
         columns = _written(table, block.columns)
@@ -108,8 +115,7 @@ class PostgresReplica:
         if not inserted:
             return Taken(0, replaced, 0, left)
         # Between that statement's view of the tombstones and its end others may have noted newer ones.
-        ((covered,),) = self._session.run(plain_statements.outlived(table), *self._keys(table, block))
-        outlived = set(json.loads(covered or "[]")).difference(left)
+        outlived = set(self.outlived(block)).difference(left)
         return Taken(inserted - len(outlived), replaced, 0, [*left, *outlived])
 
     def _delete_plain(self, block: Block) -> Taken:

@@ -22,17 +22,16 @@ from distributary.adapters.aurora.messages import (
     Value,
 )
 from distributary.adapters.aurora.names import TableName, table_name
+from distributary.adapters.aurora.plain_rows import Place, PlainRows, position
 from distributary.adapters.aurora.positions import format_lsn
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.change import Change
 from distributary.domain.errors import MalformedStamp, UnknownTable
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, Image
-from distributary.domain.logged import Logged, Portion, Refused
+from distributary.domain.logged import Logged, LoggedBlock, Portion, Refused
 from distributary.domain.stamp import Writer, parse
 
 Texts: TypeAlias = dict[str, Value]
-Place: TypeAlias = tuple[int, int]
-"""Where a message's transaction is committed, and the message's number in it."""
 
 PAYLOAD_LIMIT = 400_000
 """Characters of a refused row that are parked; of a larger one the beginnings of its columns are."""
@@ -48,21 +47,11 @@ _ECHOES = {Writer.REPLICATION.value, Writer.REPLICATION_DELETES.value}
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A table that the stream has described. key: none for the tombstones."""
+    """A table that the stream has described. key: none for the tombstones. rows: none where none can be plain."""
 
     name: TableName
     key: tuple[str, ...] | None
-
-
-@dataclass(slots=True)
-class _State:
-    """A row as it was written: made a change of only if no later write of the portion overtakes it."""
-
-    known: _Known
-    texts: Texts
-    stamp: str
-    position: Place
-    inserted: bool
+    rows: PlainRows | None = None
 
 
 @dataclass(slots=True)
@@ -76,8 +65,8 @@ class Assembler:
     _begun: Begin | None = None
     _ordinal: int = 0
     _tables: dict[int, _Known] = field(default_factory=dict)
-    _writes: list[Logged | _State | None] = field(default_factory=list)
-    _latest: dict[tuple[TableName, tuple[Value | None, ...]], int] = field(default_factory=dict)
+    _writes: list[Logged] = field(default_factory=list)
+    _blocks: list[LoggedBlock] = field(default_factory=list)
     _overtaken: int = 0
     _alerts: list[Alert] = field(default_factory=list)
     _refused: list[Refused] = field(default_factory=list)
@@ -97,26 +86,34 @@ class Assembler:
             elif isinstance(message, Described):
                 self._described(message.relation)
             elif isinstance(message, Truncate):
-                for relation in message.relations:
-                    name = TableName(relation.namespace, relation.name).text()
-                    self._alerts.append(
-                        Alert(AlertKind.TRUNCATED, name, f"in the transaction at {format_lsn(self._place()[0])}")
-                    )
+                told = f"in the transaction at {format_lsn(self._place()[0])}"
+                names = [TableName(relation.namespace, relation.name).text() for relation in message.relations]
+                self._alerts += [Alert(AlertKind.TRUNCATED, name, told) for name in names]
         return self._portion(at if self._begun is not None else "")
 
     def _portion(self, within: str) -> Portion:
-        made = [self._made(each) if isinstance(each, _State) else each for each in self._writes]
+        for known in self._tables.values():
+            self._gather(known)
         alerts = tuple(dict.fromkeys(self._alerts))
-        writes = tuple(each for each in made if each is not None)
-        overtaken = self._overtaken
-        portion = Portion(writes, self._echoes, alerts, tuple(self._refused), self._end, within, overtaken)
+        portion = Portion(
+            tuple(self._writes), self._echoes, alerts, tuple(self._refused), self._end, within,
+            self._overtaken, tuple(self._blocks),
+        )  # fmt: skip
         self._writes, self._alerts, self._refused, self._echoes, self._end = [], [], [], 0, None
-        self._latest, self._overtaken = {}, 0
+        self._overtaken, self._blocks = 0, []
         return portion
+
+    def _gather(self, known: _Known) -> None:
+        """Take over the rows that were collected of a table."""
+        if known.rows is not None and len(known.rows):
+            self._overtaken += known.rows.overtaken
+            self._blocks.append(known.rows.gather(self.now))
 
     def _described(self, relation: Relation) -> None:
         """Which table it is; looked up anew where the stream tells of other columns than are known."""
         name = TableName(relation.namespace, relation.name)
+        if relation.oid in self._tables:
+            self._gather(self._tables[relation.oid])
         if name == TOMBSTONES:
             self._tables[relation.oid] = _Known(name, None)
             return
@@ -132,10 +129,13 @@ class Assembler:
         told = _told_key(relation)
         if key and not (set(key) <= names and told in ((), key)):
             self._alerts.append(Alert(AlertKind.SCHEMA_CHANGED, name.text(), "the key is another than it was"))
-        self._tables[relation.oid] = _Known(name, told or key)
+        rows = PlainRows.of(relation, told or key, self.dataset, name.text(), self.region)
+        self._tables[relation.oid] = _Known(name, told or key, rows)
 
     def _row(self, message: Insert | Update) -> None:
         known = self._tables[message.relation.oid]
+        if known.rows is not None and known.rows.take(message, self._place()):
+            return
         texts, old = _texts(message)
         own = "stamp" if known.key is None else STAMP_ATTRIBUTE
         stamp = texts.get(own)
@@ -158,26 +158,13 @@ class Assembler:
                 key = {column: {"S": text} for column, text in zip(names, values, strict=True)}
         except UnknownTable:  # dropped since: the tombstone alone does not name the columns
             pass
-        change = self._change(name, key, None, stamp, texts, self._place())
+        change = self._change(name, key, None, stamp, texts)
         if change is not None:
             self._writes.append(Logged(change, stamp))
 
     def _state(self, known: _Known, message: Insert | Update, texts: Texts, old: Texts, stamp: str) -> None:
-        key = known.key or ()
-        inserted = _key_is_new(message, key, texts, old)
-        row = (known.name, tuple([texts.get(column) for column in key]))
-        earlier = self._latest.get(row)
-        if earlier is not None:  # this write was made on top of that one
-            before = self._writes[earlier]
-            inserted = inserted or (isinstance(before, _State) and before.inserted)
-            self._writes[earlier] = None
-            self._overtaken += 1
-        if key:
-            self._latest[row] = len(self._writes)
-        self._writes.append(_State(known, texts, stamp, self._place(), inserted))
-
-    def _made(self, state: _State) -> Logged | None:
-        key, own = state.known.key or (), {c: t for c, t in state.texts.items() if c not in OWN_ATTRIBUTES}
+        name, key = known.name, known.key or ()
+        own = {column: text for column, text in texts.items() if column not in OWN_ATTRIBUTES}
         image: Image = {
             column: {"S": text} if isinstance(text, str) else {"NULL": True}
             for column, text in own.items()
@@ -185,12 +172,12 @@ class Assembler:
         }
         missing = tuple(column for column, text in own.items() if text is NoText.UNCHANGED)
         whole = bool(key) and all(isinstance(own.get(column), str) for column in key)
-        told = {column: image[column] for column in key} if whole else None
-        change = self._change(state.known.name, told, image, state.stamp, state.texts, state.position)
-        return Logged(change, state.stamp, state.inserted, missing) if change is not None else None
+        change = self._change(name, {column: image[column] for column in key} if whole else None, image, stamp, texts)
+        if change is not None:
+            self._writes.append(Logged(change, stamp, _key_is_new(message, key, texts, old), missing))
 
     def _change(
-        self, name: TableName, key: Image | None, image: Image | None, stamp: str, texts: Texts, position: Place
+        self, name: TableName, key: Image | None, image: Image | None, stamp: str, texts: Texts
     ) -> Change | None:
         """The change; none, and the row refused, where its key cannot be told or its stamp is none of ours."""
         try:
@@ -201,10 +188,10 @@ class Assembler:
         if key is None:
             self._refuse(AlertKind.UNKNOWN_KEY, name, texts)
             return None
-        source = f"{format_lsn(position[0])} {position[1]}"
         return Change(
-            self.dataset, name.text(), key, image, known.version, known.context, self.region, source, self.now
-        )
+            self.dataset, name.text(), key, image, known.version, known.context, self.region, position(self._place()),
+            self.now,
+        )  # fmt: skip
 
     def _refuse(self, why: AlertKind, name: TableName, texts: Texts) -> None:
         row = {column: text if isinstance(text, str) else None for column, text in texts.items()}
