@@ -110,7 +110,8 @@ class LogRegion(Region):
         """See `Region`: one call at a time, as far as its caller knows."""
         if self.reading is not None or self.idle:
             return False
-        log = self.reading = MemoryLog(self.slot, self.size, self.world.io)
+        in_blocks = len(self.world.regions) % 2 == 0  # in half of the histories, without a choice of its own
+        log = self.reading = MemoryLog(self.slot, self.size, self.world.io, in_blocks)
         service, looks = self.capturing(log), [PLENTY] * self.world.choices.pick(LOOKS)
 
         def ended() -> None:

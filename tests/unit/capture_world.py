@@ -45,8 +45,12 @@ class Announced:
 
 @dataclass
 class World:
-    """A database's log and everything that capture hands its changes to. strikes: the accesses that fail, in turn."""
+    """A database's log and everything that capture hands its changes to. strikes: the accesses that fail, in turn.
 
+    in_blocks: whether the log tells whole rows in blocks.
+    """
+
+    in_blocks: bool = False
     now: int = NOW
     strikes: deque[DistributaryError | None] = field(default_factory=deque)
     failing: Callable[[str], bool] = lambda _: True
@@ -57,7 +61,7 @@ class World:
     serial: int = 0
 
     def __post_init__(self) -> None:
-        self.log = MemoryLog(pause=self.access)
+        self.log = MemoryLog(in_blocks=self.in_blocks, pause=self.access)
         self.queues = {region: MemoryQueue(self.clock) for region in SHOP.regions}
         self.held = MemoryQueue(self.clock)
         self.parking = MemoryParking(pause=self.access)

@@ -34,9 +34,9 @@ from distributary.services import capture_log
 from tests.unit.capture_world import FAR, HOME, NOW, PEER, SHOP, TABLE, World
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
+@pytest.fixture(params=[False, True], ids=["writes", "blocks"])
+def world(request: pytest.FixtureRequest) -> World:
+    return World(in_blocks=request.param)
 
 
 def images(changes: Sequence[Change]) -> dict[str, str | None]:
@@ -286,9 +286,12 @@ class _Crash(BaseException):
 @given(
     sizes=st.lists(st.integers(1, 5), min_size=1, max_size=5),
     strikes=st.lists(st.sampled_from(["", "", "", "down", "crash"]), max_size=60),
+    in_blocks=st.booleans(),
 )
-def test_wherever_it_fails_or_dies_nothing_committed_is_lost(sizes: list[int], strikes: list[str]) -> None:
-    world = World()
+def test_wherever_it_fails_or_dies_nothing_committed_is_lost(
+    sizes: list[int], strikes: list[str], in_blocks: bool
+) -> None:
+    world = World(in_blocks=in_blocks)
     expected: dict[str, Version] = {}
     for size in sizes:
         writes = [world.write(key) for key in range(size)]

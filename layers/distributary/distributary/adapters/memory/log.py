@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from distributary.adapters.memory.replica import proceed
 from distributary.domain.alert import Alert
+from distributary.domain.block import blocks_of
 from distributary.domain.errors import SlotLost, Unavailable
 from distributary.domain.image import STAMP_ATTRIBUTE, Image
-from distributary.domain.logged import Holding, Logged, Portion
+from distributary.domain.logged import Holding, Logged, LoggedBlock, Portion, last_states
 
 
 @dataclass
@@ -46,13 +47,15 @@ class Slot:
 class MemoryLog:
     """`ports.ChangeLog` and `ports.Source` over a slot, as one function sees it.
 
-    size: writes of a portion. pause: called before and after each access, it may raise. broken: the server has ended
-    the session that reads, so that another may take the lock; what is noted goes another way.
+    size: writes of a portion. pause: called before and after each access, it may raise. in_blocks: whole rows are told
+    in blocks, as PostgreSQL's are. broken: the server has ended the session that reads, so that another may take the
+    lock; what is noted goes another way.
     """
 
     slot: Slot = field(default_factory=Slot)
     size: int = 2
     pause: Callable[[str], None] = proceed
+    in_blocks: bool = False
     open_readings: int = 0
     broken: bool = False
     _within: str = ""
@@ -79,7 +82,7 @@ class MemoryLog:
         try:
             for portion in self._portions(limit):
                 told = True
-                yield portion
+                yield _in_blocks(portion) if self.in_blocks else portion
         finally:
             self.open_readings -= 1
         if not told:
@@ -139,3 +142,19 @@ class MemoryLog:
         self.pause(access)
         if self.broken:
             raise Unavailable("the connection is gone")
+
+
+def _in_blocks(portion: Portion) -> Portion:
+    """The same portion, the last states of whole rows in blocks."""
+    plain = [each for each in portion.writes if each.change.image is not None and not each.missing]
+    kinds: dict[tuple[object, ...], list[Logged]] = {}
+    for each in last_states(plain):
+        kinds.setdefault((each.change.table, *(each.change.image or ())), []).append(each)
+    blocks = [
+        LoggedBlock(block, tuple(at for at, each in enumerate(some) if each.inserted))
+        for some in kinds.values()
+        for block in blocks_of([each.change for each in some])
+    ]
+    rest = tuple(each for each in portion.writes if each not in plain)
+    overtaken = len(plain) - sum(len(each.block) for each in blocks)
+    return replace(portion, writes=rest, overtaken=overtaken, blocks=tuple(blocks))
