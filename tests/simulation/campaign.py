@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -92,6 +93,15 @@ def _portions(next_seeds: Counter[str], histories: int) -> Iterator[Portion]:
 
 
 def _play(portion: Portion) -> Portion:
+    gc.disable()  # a tenth faster, since a history makes little rubbish; the portion's goes with its end
+    try:
+        return _played(portion)
+    finally:
+        gc.enable()
+        gc.collect()
+
+
+def _played(portion: Portion) -> Portion:
     vanished: Counter[str] = Counter()
     for seed in portion.seeds:
         played = play(portion.kind, seed)
