@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from distributary.domain.change import TOMBSTONE_AGE, TRUSTED_AGE, StreamRecord
-from distributary.domain.dataset import Dataset, Engine, KeySchema, KeyType, Policy, ReplicaSite, TtlDeletes
+from distributary.domain.dataset import Dataset, Engine, KeySchema, KeyType, ReplicaSite, TtlDeletes
 from distributary.domain.delivery import Received
 from distributary.domain.errors import Throttled
 from distributary.domain.facts import ApplyReport, CaptureReport, ForwardReport, RedriveReport
@@ -16,6 +16,7 @@ from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.message import LIMIT
 from distributary.domain.origin import LONGEST_CALL, Origin
 from distributary.domain.patience import pause_before
+from distributary.domain.policies import Policy
 from distributary.domain.row import State, Tombstone
 from distributary.domain.settlement import Settled
 from distributary.domain.stamp import Stamp, Writer

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from distributary.domain.alert import Alert
 from distributary.domain.block import Block, Taken
 from distributary.domain.change import Change
+from distributary.domain.conflict import Conflict
 from distributary.domain.errors import DistributaryError, UniqueClash
 from distributary.domain.image import Image
 from distributary.domain.logged import Holding, Logged, Portion
@@ -116,6 +117,17 @@ class Announcements(Protocol):
 
     def announce(self, alerts: Sequence[Alert]) -> None:
         """Tell of alerts; raises RetryLater or Misconfigured."""
+        ...
+
+
+class Journal(Protocol):
+    """Where each conflict that this replica resolves is on record."""
+
+    def record(self, conflicts: Sequence[Conflict]) -> int:
+        """Write conflicts, each over an earlier record of its name; returns how many of them were missed.
+
+        Never raises and never waits for long: a journal that fails or is throttled does not hold replication up.
+        """
         ...
 
 

@@ -21,13 +21,13 @@ from distributary.domain.dataset import (
     Engine,
     KeySchema,
     KeyType,
-    Policy,
     ReplicaSite,
     Replication,
     TtlDeletes,
 )
 from distributary.domain.errors import InvalidSettings
 from distributary.domain.image import OWN_ATTRIBUTES
+from distributary.domain.policies import Policy
 from distributary.domain.version import MICROSECONDS
 
 FILE = "replication.toml"

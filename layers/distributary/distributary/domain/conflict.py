@@ -1,10 +1,15 @@
-"""How two states of one row become one: which wins, and whether they were written without sight of each other."""
+"""How two states of one row become one: which wins, and whether they were written without sight of each other.
+
+A conflict is two versions of which neither is in the other's context. Each is written into the conflict journal by
+every replica that resolves it, before the row is, under a name that a repetition draws again: once, whatever crashes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
+from distributary.domain.image import Image, fingerprint
 from distributary.domain.version import Context, Version
 
 
@@ -36,3 +41,62 @@ def judge(version: Version, context: Context, present: Version | None, present_c
         return Judgement(Verdict.SAME, conflict=False)
     conflict = not context.covers(present) and not present_context.covers(version)
     return Judgement(Verdict.NEWER if version > present else Verdict.OLDER, conflict)
+
+
+def unaware(version: Version, context: Context, present_context: Context) -> bool:
+    """Whether a version and what is there know nothing of each other, where a row may show several writes at once."""
+    if present_context.covers(version):
+        return False
+    unseen = (Version(*instant, region) for region, instant in present_context.entries.items())
+    return any(not context.covers(each) for each in unseen)
+
+
+class Resolution(Enum):
+    """What a replica has made of two states that know nothing of each other."""
+
+    ARRIVED = "arrived"  # the arriving state has replaced the present one
+    KEPT = "kept"  # the present state stays
+    MERGED = "merged"  # the row shows both
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two states. image: the application's attributes, none for a deletion."""
+
+    version: Version
+    context: Context
+    image: Image | None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two states of which neither writer had seen the other's, and what became of them in one replica.
+
+    policy: the row's, as in replication.toml. region: the replica that resolved it. at: microseconds.
+    """
+
+    dataset: str
+    table: str
+    key: Image
+    arriving: Side
+    present: Side
+    policy: str
+    resolution: Resolution
+    region: str
+    at: int
+
+    @property
+    def id(self) -> str:
+        """Its name in the journal: of a row, an arriving version and a replica, so that a repetition writes it anew."""
+        parts = (self.dataset, self.table, sorted(map(str, self.key.items())), self.arriving.version, self.region)
+        return fingerprint(repr(parts), size=15)
+
+    @property
+    def losing(self) -> Side | None:
+        """The state that is nowhere to be seen any more; none where the row shows both."""
+        match self.resolution:
+            case Resolution.ARRIVED:
+                return self.present
+            case Resolution.KEPT:
+                return self.arriving
+        return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from distributary.domain.image import fingerprint
+from distributary.domain.policies import AttributeRule, Join, Policies, Policy
 from distributary.domain.version import MICROSECONDS
 
 
@@ -15,12 +17,6 @@ class Engine(Enum):
 
     DYNAMODB = "dynamodb"
     AURORA = "aurora"
-
-
-class Policy(Enum):
-    """How two states of one row become one."""
-
-    LAST_WRITER_WINS = "last_writer_wins"
 
 
 class TtlDeletes(Enum):
@@ -61,6 +57,10 @@ class Dataset:
     """One dataset. max_clock_drift: microseconds that a version may lie in the future.
 
     key: of DynamoDB's one table. tables: patterns of the tables of an Aurora database, schema and name or *.
+    priority: of `region_priority`. attributes: rules by attribute or, of an Aurora database, by schema.table.column.
+    generation: grows with each change of policies, so that of two files that are live at once the newer is known.
+    redact: attributes (columns, of whatever table) whose values the journal keeps as keyed hashes only. journal_days:
+    how long it keeps a conflict. functions: what custom rules name, once loaded.
     """
 
     name: str
@@ -71,6 +71,12 @@ class Dataset:
     key: KeySchema = KeySchema()
     tables: tuple[str, ...] = ("public.*",)
     max_clock_drift: int = 60 * MICROSECONDS
+    priority: tuple[str, ...] = ()
+    attributes: Mapping[str, AttributeRule] = field(default_factory=dict)
+    generation: int = 1
+    redact: frozenset[str] = frozenset()
+    journal_days: int = 90
+    functions: Mapping[str, Join] = field(default_factory=dict)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -84,7 +90,23 @@ class Dataset:
     @property
     def policies(self) -> str:
         """A digest of everything that decides how states become one; it travels with every message."""
-        return fingerprint(json.dumps({"conflict": self.conflict.value}, sort_keys=True))
+        told: dict[str, object] = {"conflict": self.conflict.value}
+        if self.priority:
+            told["priority"] = self.priority
+        if self.attributes:
+            told["attributes"] = {name: (rule.policy.value, rule.function) for name, rule in self.attributes.items()}
+        return fingerprint(json.dumps(told, sort_keys=True))
+
+    def policies_of(self, table: str = "") -> Policies:
+        """The policies of the rows of a table; of DynamoDB's one table where none is named.
+
+        table: schema and name, as `schema.name`.
+        """
+        rules = dict(self.attributes)
+        if self.engine is Engine.AURORA:
+            parts = {name: name.rpartition(".") for name in self.attributes}
+            rules = {parts[name][2]: rule for name, rule in self.attributes.items() if parts[name][0] == table}
+        return Policies(self.conflict, self.priority, rules, self.functions)
 
 
 @dataclass(frozen=True, slots=True)

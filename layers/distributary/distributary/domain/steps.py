@@ -6,6 +6,7 @@ A decision yields a step and is resumed with its answer:
     LookBack  -> Tombstone | None  the tombstone alone
     Write     -> bool              a conditional write of the row; False when the condition did not hold
     Remember  -> bool              a conditional write of the tombstone; False likewise
+    Record    -> None              a conflict, into the journal, before the row shows what became of it
 
 A lost condition is an answer, not an error: the decision looks again and decides anew.
 """
@@ -16,6 +17,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from distributary.domain.conflict import Conflict
 from distributary.domain.image import Image
 from distributary.domain.row import Row, Tombstone
 
@@ -38,10 +40,12 @@ class Write:
 
     expected: none for an insert. image: the whole row to be, stamp included; none for a deletion. The condition covers
     the stamp and the attributes of `expected`; an attribute that an application has added since cannot be seen by it.
+    whole: such an attribute goes, as with a put, so that the row is exactly the image; else it stays.
     """
 
     expected: Row | None
     image: Image | None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +56,12 @@ class Remember:
     tombstone: Tombstone
 
 
-Step: TypeAlias = Look | LookBack | Write | Remember
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write a conflict into the journal; replication goes on whether or not that succeeds."""
+
+    conflict: Conflict
+
+
+Step: TypeAlias = Look | LookBack | Write | Remember | Record
 Decision: TypeAlias = Generator[Step, Any, T]

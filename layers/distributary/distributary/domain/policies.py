@@ -1,0 +1,56 @@
+"""Conflict policies as frozen values: which one a dataset has for its rows, and which for single attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias
+
+Join: TypeAlias = Callable[[Any, Any], Any]
+"""A policy of the user's own: two plain values (text, Decimal, bool, None, list, dict, frozenset) become one."""
+
+
+class Policy(Enum):
+    """How two states of one row become one."""
+
+    LAST_WRITER_WINS = "last_writer_wins"
+    FIRST_WRITER_WINS = "first_writer_wins"
+    REGION_PRIORITY = "region_priority"
+    ATTRIBUTE_MERGE = "attribute_merge"
+
+
+class AttributePolicy(Enum):
+    """How two states of one attribute become one, whatever becomes of the row's others."""
+
+    COUNTER = "counter"
+    ADD_WINS_SET = "add_wins_set"
+    MAX = "max"
+    MIN = "min"
+    CUSTOM = "custom"
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRule:
+    """The policy of one attribute. function: "package.module:function", of a custom one."""
+
+    policy: AttributePolicy
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What decides how two states of a row of one table become one.
+
+    priority: regions, the first wins over all others; those not named come last. functions: what the custom rules name.
+    """
+
+    base: Policy = Policy.LAST_WRITER_WINS
+    priority: tuple[str, ...] = ()
+    rules: Mapping[str, AttributeRule] = field(default_factory=dict)
+    functions: Mapping[str, Join] = field(default_factory=dict)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the newer of two states simply wins, so that a row needs no memory beside its stamp."""
+        return self.base is Policy.LAST_WRITER_WINS and not self.rules
