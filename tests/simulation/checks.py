@@ -33,7 +33,7 @@ def _broken(witness: Witness) -> Iterator[Fault]:
     for key in world.writers.keys:
         yield from _disagreements(witness, key)
     yield from _lost(witness)
-    yield from _misread(witness)
+    yield from misread(witness)
 
 
 def _overtaken(witness: Witness) -> Iterator[Fault]:
@@ -128,7 +128,7 @@ def _done_by_us_before(witness: Witness, region: str, record: StreamRecord) -> b
     )
 
 
-def _misread(witness: Witness) -> Iterator[Fault]:
+def misread(witness: Witness) -> Iterator[Fault]:
     """Records that were classified otherwise than they were written.
 
     Our own write counts as local where an application has added an attribute that our condition could not see: the row

@@ -11,6 +11,9 @@ from tests.simulation.checks import Reader, vanished, verdict
 from tests.simulation.choices import Choices
 from tests.simulation.log_witness import LogWitness
 from tests.simulation.logs import LogWorld
+from tests.simulation.merging import MergingWorld
+from tests.simulation.merging_checks import MergingWitness
+from tests.simulation.merging_checks import verdict as merging_verdict
 from tests.simulation.recovery import recover
 from tests.simulation.setting import Setting, Writing, draw
 from tests.simulation.streams import StreamWorld
@@ -74,7 +77,8 @@ def play(
     setting = draw(choices, kind.writing, kind.writes, year_ahead=kind.year_ahead)
     if tell is not None:
         tell(str(setting))
-    broken, seen = (_play_logs if kind.writing is Writing.TRIGGERS else _play_streams)(kind, choices, setting, tell)
+    playing = {Writing.TRIGGERS: _play_logs, Writing.COUNTING: _play_merging, Writing.MERGING: _play_merging}
+    broken, seen = playing.get(kind.writing, _play_streams)(kind, choices, setting, tell)
     return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)
 
 
@@ -95,3 +99,12 @@ def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tu
     witness = LogWitness(world)
     rested = world.run() and (not kind.year_ahead or recover(world))
     return witness.verdict() if rested else ("never at rest",), witness.vanished
+
+
+def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
+    del kind
+    world = MergingWorld(choices, setting, tell)
+    witness = MergingWitness(world)
+    with witness.watching():
+        rested = world.run()
+    return merging_verdict(witness) if rested else ("never at rest",), Counter()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from distributary.domain import origin, settlement
+from distributary.domain import origin, policy_settlement, settlement
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.image import digest_of
 from distributary.domain.message import unpack
@@ -82,8 +82,10 @@ class Witness:
             self.origins[(region, record.sequence)] = classified
             return classified
 
-        settlement.__dict__["origin_of"] = watching
+        for module in (settlement, policy_settlement):
+            module.__dict__["origin_of"] = watching
         try:
             yield
         finally:
-            settlement.__dict__["origin_of"] = original
+            for module in (settlement, policy_settlement):
+                module.__dict__["origin_of"] = original

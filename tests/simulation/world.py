@@ -52,7 +52,7 @@ class World(ABC):
     def __init__(self, choices: Choices, setting: Setting, tell: Callable[[str], None] | None = None) -> None:
         self.choices, self.setting, self.now = choices, setting, START
         names = NAMES[: setting.regions]
-        self.dataset = Dataset("orders", self.engine, tuple(ReplicaSite(name) for name in names))
+        self.dataset = self.described(Dataset("orders", self.engine, tuple(ReplicaSite(name) for name in names)))
         self.tell = tell
         self.writes = setting.writes
         self.faulty = True
@@ -67,6 +67,10 @@ class World(ABC):
         self._serial = 0
         if setting.ahead is not None:
             self.regions[setting.ahead].shift(YEAR)
+
+    def described(self, dataset: Dataset) -> Dataset:
+        """The dataset, with policies of its own where it has some."""
+        return dataset
 
     @abstractmethod
     def region(self, name: str, skew: int) -> Region:

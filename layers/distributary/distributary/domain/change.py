@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from distributary.domain.image import Image, key_text
 from distributary.domain.row import Row
@@ -21,7 +23,8 @@ class Change:
     """One row's new state (image without stamp), or its deletion (no image), with its place in the order.
 
     dataset, table: what the row belongs to. home: the region where it was written. source: position of the
-    record in the home's stream. captured_at: microseconds, clock of the capturing function.
+    record in the home's stream. captured_at: microseconds, clock of the capturing function. state: what the row's state
+    knows beside its values (`state_documents`), where a policy needs memory.
     """
 
     dataset: str
@@ -33,6 +36,7 @@ class Change:
     home: str
     source: str
     captured_at: int
+    state: Mapping[str, Any] | None = None
 
     @cached_property
     def row(self) -> str:

@@ -128,6 +128,7 @@ def _document(change: Change) -> dict[str, Any]:
         "context": {region: f"{at.timestamp:x}.{at.sequence:x}" for region, at in change.context.entries.items()},
         "source": change.source,
         "captured_at": change.captured_at,
+        **({"state": change.state} if change.state is not None else {}),
     }
 
 
@@ -145,6 +146,7 @@ def _change(document: Any, dataset: Dataset, home: str) -> Change:
             home=home,
             source=_text(document["source"]),
             captured_at=int(document["captured_at"]),
+            state=dict(document["state"]) if "state" in document else None,
         )
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedMessage(f"a change lacks or garbles {error}") from error

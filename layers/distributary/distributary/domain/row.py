@@ -89,13 +89,27 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Ledger:
+    """What this region has made of its own writes of a row so far, kept where no application can lose it.
+
+    Only where a policy needs memory. sequence: of the last record taken in. version: what that was given. image: the
+    whole row as it is then to be, stamp and state included; none for a deletion, of which context keeps what it had seen.
+    """
+
+    sequence: int
+    version: Version
+    image: Image | None
+    context: Context = NOTHING_SEEN
+
+
+@dataclass(frozen=True, slots=True)
 class Tombstone:
     """What is remembered of a key apart from its row: its deletion, and versions that the row no longer shows.
 
     deletion: the newest deletion, none where only versions are remembered. arrived_at: local time in microseconds
     at which that deletion was noted. removing: the mark under which replication removes the row; removing_names: the
     attributes that the row had then. removed: link of the stamp that the row carried when its last local deletion was
-    captured.
+    captured. ledger: see there.
     """
 
     deletion: Version | None = None
@@ -104,6 +118,7 @@ class Tombstone:
     removing: Version | None = None
     removing_names: tuple[str, ...] = ()
     removed: str = UNKNOWN
+    ledger: Ledger | None = None
 
     def covers(self, version: Version) -> bool:
         """Whether a state of that version stays deleted."""
@@ -120,14 +135,21 @@ class Tombstone:
 
     def document(self) -> dict[str, Any]:
         """The tombstone as JSON values; `tombstone_from` reads them."""
-        return {
+        ledger = self.ledger
+        told = {
             "deletion": version_text(self.deletion) if self.deletion else None,
-            "context": {r: f"{i.timestamp:x}.{i.sequence:x}" for r, i in sorted(self.context.entries.items())},
+            "context": _context(self.context),
             "arrived_at": self.arrived_at,
             "removing": version_text(self.removing) if self.removing else None,
             "removing_names": list(self.removing_names),
             "removed": self.removed,
         }
+        if ledger is None:
+            return told
+        return {**told, "ledger": {
+            "sequence": f"{ledger.sequence:x}", "version": version_text(ledger.version), "image": ledger.image,
+            "context": _context(ledger.context),
+        }}  # fmt: skip
 
 
 def tombstone_from(document: Mapping[str, Any]) -> Tombstone:
@@ -136,14 +158,28 @@ def tombstone_from(document: Mapping[str, Any]) -> Tombstone:
         deletion, removing = document["deletion"], document["removing"]
         return Tombstone(
             parse_version(deletion) if deletion else None,
-            Context(dict(parse_entry(f"{region}={instant}") for region, instant in document["context"].items())),
+            _context_from(document["context"]),
             int(document["arrived_at"]),
             parse_version(removing) if removing else None,
             tuple(map(str, document["removing_names"])),
             str(document["removed"]),
+            _ledger_from(document["ledger"]) if "ledger" in document else None,
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise MalformedStamp(str(document)[:80]) from error
+
+
+def _ledger_from(document: Mapping[str, Any]) -> Ledger:
+    context = _context_from(document["context"])
+    return Ledger(int(document["sequence"], 16), parse_version(document["version"]), document["image"], context)
+
+
+def _context(context: Context) -> dict[str, str]:
+    return {region: f"{at.timestamp:x}.{at.sequence:x}" for region, at in sorted(context.entries.items())}
+
+
+def _context_from(document: Mapping[str, str]) -> Context:
+    return Context(dict(parse_entry(f"{region}={instant}") for region, instant in document.items()))
 
 
 @dataclass(frozen=True)

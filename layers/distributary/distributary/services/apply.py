@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from distributary.domain.change import TRUSTED_AGE, Change
+from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset
 from distributary.domain.delivery import Received
 from distributary.domain.errors import (
@@ -37,7 +38,7 @@ from distributary.domain.patience import pause_before
 from distributary.domain.place import Place
 from distributary.domain.steps import Decision
 from distributary.domain.version import MICROSECONDS
-from distributary.ports import Clashes, Parking, Replica, Waiting
+from distributary.ports import Clashes, Journal, Parking, Replica, Waiting
 from distributary.services.bulk_merge import BulkMerge
 from distributary.services.rounds import run
 
@@ -74,7 +75,7 @@ class Apply:
 
     replica_of: the rows of a table; raises UnknownTable. decide: `merge`, or `merge_stamped` for a database that stamps
     every write itself. clashes: none where no column but the key is unique. chunk: changes merged side by side. bulk:
-    merges what is plain beforehand, for messages that hold blocks.
+    merges what is plain beforehand, for messages that hold blocks. journal: none where conflicts are counted only.
     """
 
     dataset: Dataset
@@ -90,6 +91,7 @@ class Apply:
     clashes: Clashes | None = None
     chunk: int = CHUNK
     bulk: BulkMerge | None = None
+    journal: Journal | None = None
 
     def run(self, messages: Sequence[Received], remaining: Callable[[], int]) -> ApplyReport:
         """Work off a batch. remaining: milliseconds until the function's deadline."""
@@ -148,7 +150,7 @@ class Apply:
         for pause in (*SHORT_PAUSES, None):
             soon: list[_Task] = []
             for wave in _waves(pending):
-                for task, merged in zip(wave, self._merge(wave, messages), strict=True):
+                for task, merged in zip(wave, self._merge(wave, messages, report), strict=True):
                     result = self._settle_clash(task, merged) if isinstance(merged, UniqueClash) else merged
                     if isinstance(result, SOON) and pause is not None:
                         soon.append(task)
@@ -190,7 +192,9 @@ class Apply:
             return True
         return False
 
-    def _merge(self, wave: Sequence[_Task], messages: Sequence[Received]) -> list[Merged | DistributaryError]:
+    def _merge(
+        self, wave: Sequence[_Task], messages: Sequence[Received], report: ApplyReport
+    ) -> list[Merged | DistributaryError]:
         now, drift = self.clock(), self.dataset.max_clock_drift
         results: list[Merged | DistributaryError] = [RetryLater("not reached")] * len(wave)
         tables: dict[str, list[int]] = {}
@@ -202,15 +206,18 @@ class Apply:
                 place = Place(self.dataset.name, self.table, self.region, now, drift, self.unique())
                 impatient = now - messages[task.message].first_received_at > UNSETTLED_TRUST
                 decisions.append((task.change.key, self.decide(task.change, place, take_unsettled=impatient)))
-            for at, result in zip(places, self._run(table, decisions), strict=True):
+            for at, result in zip(places, self._run(table, decisions, report), strict=True):
                 results[at] = result
         return results
 
     def _run(
-        self, table: str, decisions: Sequence[tuple[Image, Decision[Merged]]]
+        self, table: str, decisions: Sequence[tuple[Image, Decision[Merged]]], report: ApplyReport
     ) -> Sequence[Merged | DistributaryError]:
+        def keep(conflicts: Sequence[Conflict]) -> None:
+            report.unjournaled += self.journal.record(conflicts) if self.journal is not None else 0
+
         try:
-            return run(self.replica_of(table), decisions)
+            return run(self.replica_of(table), decisions, keep)
         except DistributaryError as error:
             return [error] * len(decisions)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from distributary.domain.change import Change, StreamRecord
+from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset, TtlDeletes
 from distributary.domain.delivery import Arrival, Failure
 from distributary.domain.errors import DistributaryError, Misconfigured, OutOfTime, RetryLater, Unacceptable
@@ -20,7 +21,8 @@ from distributary.domain.facts import CaptureReport
 from distributary.domain.parcel import Parcel, parcel
 from distributary.domain.place import Place
 from distributary.domain.settlement import Settled, settle
-from distributary.ports import Inboxes, Outbox, Parking, Replica
+from distributary.domain.steps import Decision
+from distributary.ports import Inboxes, Journal, Outbox, Parking, Replica
 from distributary.services.handover import HandOver
 from distributary.services.rounds import run
 
@@ -38,7 +40,8 @@ class Capture:
     """The capture service of one replica.
 
     clock: microseconds. unique: a fresh text each call. spread: maps a function over the peers, in parallel
-    where the platform has threads.
+    where the platform has threads. settle: `settle`, or `settle_states` where a policy needs memory. journal: none
+    where conflicts are counted only.
     """
 
     dataset: Dataset
@@ -51,6 +54,8 @@ class Capture:
     clock: Callable[[], int]
     unique: Callable[[], str]
     spread: Callable[[Callable[[str], T], Sequence[str]], Iterable[T]] = map
+    settle: Callable[..., Decision[Settled]] = settle
+    journal: Journal | None = None
 
     def run(self, arrivals: Sequence[Arrival], remaining: Callable[[], int]) -> CaptureReport:
         """Work off a batch. remaining: milliseconds until the function's deadline."""
@@ -66,7 +71,7 @@ class Capture:
         return report
 
     def _take(self, chunk: Sequence[Arrival], report: CaptureReport) -> None:
-        results = self._settle(chunk)
+        results = self._settle(chunk, report)
         stop = next((at for at, result in enumerate(results) if _must_wait(result)), len(chunk))
         if stop < len(chunk):
             error = results[stop]
@@ -86,8 +91,12 @@ class Capture:
         report.origins.update(each.origin for each in settled)
         report.conflicts += sum(each.conflict for each in settled)
 
-    def _settle(self, chunk: Sequence[Arrival]) -> list[Settled | DistributaryError]:
+    def _settle(self, chunk: Sequence[Arrival], report: CaptureReport) -> list[Settled | DistributaryError]:
         """Settle all records, those of one row one after the other, those of different rows side by side."""
+
+        def keep(conflicts: Sequence[Conflict]) -> None:
+            report.unjournaled += self.journal.record(conflicts) if self.journal is not None else 0
+
         results: list[Settled | DistributaryError] = [RetryLater("not reached")] * len(chunk)
         waves: list[list[int]] = []
         seen: Counter[str] = Counter()
@@ -105,8 +114,8 @@ class Capture:
             free = [at for at in wave if self._record(chunk[at]).row not in blocked]
             ignore_expired = self.dataset.ttl_deletes is TtlDeletes.IGNORE
             records = [self._record(chunk[at]) for at in free]
-            decisions = [(r.key, settle(r, self._place(), ignore_expired=ignore_expired)) for r in records]
-            for at, record, result in zip(free, records, run(self.replica, decisions), strict=True):
+            decisions = [(r.key, self.settle(r, self._place(), ignore_expired=ignore_expired)) for r in records]
+            for at, record, result in zip(free, records, run(self.replica, decisions, keep), strict=True):
                 results[at] = result
                 if _must_wait(result):
                     blocked.add(record.row)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from distributary.domain.conflict import Conflict
 from distributary.domain.errors import Defect, DistributaryError
 from distributary.domain.image import Image, key_text
-from distributary.domain.steps import Decision, Look, LookBack, Remember, Step, Write
+from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Step, Write
 from distributary.ports import Replica
 
 T = TypeVar("T")
@@ -45,15 +46,31 @@ class _Running(Generic[T]):
             self.result = Defect(f"{type(error).__name__}: {error}")
 
 
-def run(replica: Replica, decisions: Sequence[tuple[Image, Decision[T]]]) -> list[T | DistributaryError]:
-    """Drive decisions to their ends; each key must appear once. An error ends the decision that met it, no other."""
+def run(
+    replica: Replica,
+    decisions: Sequence[tuple[Image, Decision[T]]],
+    record: Callable[[Sequence[Conflict]], None] = lambda _: None,
+) -> list[T | DistributaryError]:
+    """Drive decisions to their ends; each key must appear once. An error ends the decision that met it, no other.
+
+    record: keeps conflicts in the journal; does not fail.
+    """
     running = [_Running(key, decision) for key, decision in decisions]
     while waiting := [each for each in running if each.step is not None]:
+        _record(record, [each for each in waiting if isinstance(each.step, Record)])
         _read(replica.look, [each for each in waiting if isinstance(each.step, Look)])
         _read(replica.look_back, [each for each in waiting if isinstance(each.step, LookBack)])
         _write(replica.write, [each for each in waiting if isinstance(each.step, Write)])
         _write(replica.remember, [each for each in waiting if isinstance(each.step, Remember)])
     return [each.result for each in running]  # type: ignore[misc]
+
+
+def _record(record: Callable[[Sequence[Conflict]], None], asking: list[_Running[T]]) -> None:
+    conflicts = [each.step.conflict for each in asking if isinstance(each.step, Record)]
+    if conflicts:
+        record(conflicts)
+    for each in asking:
+        each.answer(None)
 
 
 def _read(call: Callable[[Sequence[Image]], Any], asking: list[_Running[T]]) -> None:

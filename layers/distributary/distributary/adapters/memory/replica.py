@@ -74,7 +74,7 @@ class MemoryTable:
         ):
             return False
         old, new = write.expected.image, write.image
-        if new is None or (self.replaces_whole and not same_content(content_of(old), content_of(new))):
+        if new is None or write.whole or (self.replaces_whole and not same_content(content_of(old), content_of(new))):
             self.write(key, new)
         else:
             left = {name: value for name, value in current.items() if name in new or name not in old}

@@ -1,0 +1,223 @@
+"""Settles a local write under policies with memory: takes it into the ledger, then makes the home row show it.
+
+What an application has done is the difference of the two images of its record; it is taken into this region's ledger
+once, in the order of the records, whatever becomes of the row. The row is then made to show what the ledger and the row
+know together. So a put that drops the row's state, or brings back an old one, costs nothing but a moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from distributary.domain.change import Change, StreamRecord
+from distributary.domain.conflict import Side, unaware
+from distributary.domain.crdt import ALWAYS, Moment
+from distributary.domain.errors import NotSettled
+from distributary.domain.image import Image, same_content
+from distributary.domain.memory import deleted_before
+from distributary.domain.merge import buried
+from distributary.domain.origin import Origin, origin_of
+from distributary.domain.place import Place
+from distributary.domain.removal import ATTEMPTS
+from distributary.domain.row import Ledger, Row, State, Tombstone
+from distributary.domain.row_state import RowState, StateLattice
+from distributary.domain.settled_rows import conflict_between, image_of, look_again, show, state_of, take_away
+from distributary.domain.settlement import Settled
+from distributary.domain.stamp import UNKNOWN, link_of_insert, link_to
+from distributary.domain.state_documents import document_of
+from distributary.domain.steps import Decision, Look, LookBack, Record, Remember
+from distributary.domain.version import NOTHING_SEEN, Version, mint
+
+
+@dataclass(frozen=True)
+class _Here:
+    """The circumstances of settling one record."""
+
+    record: StreamRecord
+    origin: Origin
+    place: Place
+    lattice: StateLattice
+
+
+def settle_states(
+    record: StreamRecord, place: Place, lattice: StateLattice, *, ignore_expired: bool = False
+) -> Decision[Settled]:
+    """Classify a record and settle the home row; raises NotSettled when the row would not hold still.
+
+    ignore_expired: deletions by the time to live stay in their region.
+    """
+    latest = record.created_at + record.granularity + place.max_clock_drift
+    old = record.old.trusting(latest) if record.old else None
+    new = record.new.trusting(latest) if record.new else None
+    record = replace(record, old=old, new=new)
+    stored: Tombstone | None = yield LookBack()
+    origin = origin_of(record, place.region, stored.trusting(place.latest) if stored else None)
+    if origin is Origin.ECHO:
+        if record.old is None and stored is not None and stored.deletion is not None:
+            yield from look_again(place, lattice)
+        return Settled(origin)
+    if origin is Origin.EXPIRED and ignore_expired:
+        return Settled(origin)
+    here = _Here(record, origin, place, lattice)
+    ledger = yield from _take_in(here, stored)
+    if ledger is None:
+        return Settled(origin)
+    if ledger.image is None:
+        return (yield from _settle_deletion(here, ledger))
+    return (yield from _settle_put(here, ledger, ledger.image))
+
+
+def _take_in(here: _Here, stored: Tombstone | None) -> Decision[Ledger | None]:
+    """The ledger with the record in it, durably; none if it holds a later one already, and with that this one."""
+    for _ in range(ATTEMPTS):
+        tombstone = stored.trusting(here.place.latest) if stored else Tombstone()
+        known = tombstone.ledger
+        if known is not None and known.sequence >= here.record.sequence:
+            return known if known.sequence == here.record.sequence else None
+        ledger = _ledger(here, tombstone)
+        noted = replace(tombstone, ledger=ledger)
+        if ledger.image is None:
+            removed = link_to(here.record.old.image, here.place.region) if here.record.old else UNKNOWN
+            noted = replace(buried(noted, _deletion(here, ledger), here.place), removed=removed)
+        if (yield Remember(stored, noted)):
+            return ledger
+        stored = yield LookBack()
+    raise NotSettled("the ledger was written again and again while a record was to be taken in")
+
+
+def _ledger(here: _Here, tombstone: Tombstone) -> Ledger:
+    record, place, lattice = here.record, here.place, here.lattice
+    known = _known(here, tombstone)
+    beneath = _beneath(record, tombstone, place)
+    version = _version(here, known, beneath, tombstone)
+    if record.new is None:
+        seen = (known.context if known else NOTHING_SEEN).including(version)
+        return Ledger(record.sequence, version, None, seen)
+    incarnation = beneath.deletion if beneath and beneath.deletion else known.incarnation if known else ALWAYS
+    old = record.old.content if record.old else {}
+    state = lattice.written(known, old, record.new.content, Moment(version, record.sequence), incarnation)
+    if beneath is not None:
+        state = replace(state, context=state.context.merge(beneath.context))
+    link = link_of_insert(place.region, place.unique)
+    return Ledger(record.sequence, version, image_of(state, link, lattice))
+
+
+def _known(here: _Here, tombstone: Tombstone) -> RowState | None:
+    """All that the row's writer had before him: what is in the ledger, and what was merged into the row since."""
+    ledger, old = tombstone.ledger, here.record.old
+    kept = state_of(Row(ledger.image), here.lattice) if ledger and ledger.image is not None else None
+    seen = state_of(old, here.lattice)
+    if kept is not None and seen is not None:
+        return here.lattice.join(kept, seen)
+    if kept is None and seen is None and old is not None:
+        return here.lattice.began(old.content, old.version or ALWAYS, old.context)
+    return kept or seen
+
+
+def _beneath(record: StreamRecord, tombstone: Tombstone, place: Place) -> Tombstone | None:
+    """The deletion that an insert was made on top of: one of this region's own earlier records, or one that was there."""
+    if record.old is not None or tombstone.deletion is None:
+        return None
+    if tombstone.deletion.region == place.region and tombstone.deletion.sequence < record.sequence:
+        return tombstone
+    return deleted_before(record, State(None, tombstone))
+
+
+def _version(here: _Here, known: RowState | None, beneath: Tombstone | None, tombstone: Tombstone) -> Version:
+    record, region = here.record, here.place.region
+    above = [known.version] if known and known.version.timestamp else []
+    above += [beneath.deletion] if beneath and beneath.deletion else []
+    above += [tombstone.ledger.version] if tombstone.ledger else []
+    rows = (record.old, record.new)
+    drawn = record.new.version if record.new and here.origin is Origin.STAMPED else None
+    if drawn is not None and all(each < drawn for each in above):
+        return drawn
+    above += [row.version for row in rows if row is not None and row.version is not None]
+    return mint(record.created_at, record.sequence, region, above=above)
+
+
+def _settle_put(here: _Here, ledger: Ledger, image: Image) -> Decision[Settled]:
+    state = state_of(Row(image), here.lattice)
+    if state is None:
+        raise NotSettled("what the ledger keeps is from the future")
+    conflict = False
+    presumed = here.record.new  # most rows still are as in the record, so a conditional write saves the read
+    if presumed is not None and not presumed.marked:
+        done = yield from show(presumed, state, here.place, here.lattice)
+    else:
+        done = False
+    for _ in range(ATTEMPTS):
+        if done:
+            yield from look_again(here.place, here.lattice)
+            return Settled(here.origin, _put(here, ledger, state), conflict)
+        at: State = (yield Look()).trusting(here.place.latest)
+        done, conflict = yield from _show(here, at, state)
+    raise NotSettled("the row was written again and again while it was to be settled")
+
+
+def _show(here: _Here, at: State, state: RowState) -> Decision[tuple[bool, bool]]:
+    """Make the home row show the write beside all else; whether that is done, and whether it met a conflict."""
+    row, tombstone = at.row, at.tombstone
+    if row is None:
+        return True, False  # deleted since: by us for what is newer, or by the application, whose record follows
+    present = state_of(row, here.lattice)
+    ahead = row.version is not None and row.version > state.version
+    as_written = here.record.new is not None and same_content(row.content, here.record.new.content) and not ahead
+    deletion = tombstone.deletion if tombstone else None
+    if tombstone is not None and deletion is not None and state.incarnation < deletion:
+        covered = present is not None and present.incarnation < deletion
+        if covered or as_written or (row.marked and row.as_stamped):
+            return (yield from take_away(row, tombstone, here.place)), False
+        return True, False
+    if present is not None and present.incarnation == state.incarnation:
+        joined = here.lattice.join(present, state)
+        if joined == present:
+            return True, False
+        conflict = yield from _meet(here, present, state, joined)
+        return (yield from show(row, joined, here.place, here.lattice)), conflict
+    if as_written or (not ahead and (row.marked or present is not None)):
+        return (yield from show(row, state, here.place, here.lattice)), False
+    return True, False  # the application has written again, and its own record follows
+
+
+def _meet(here: _Here, present: RowState, state: RowState, joined: RowState) -> Decision[bool]:
+    if not unaware(state.version, state.context, present.context):
+        return False
+    visible = here.lattice.visible
+    arriving, there = (Side(each.version, each.context, visible(each)) for each in (state, present))
+    policy = here.lattice.policies.base.value
+    yield Record(conflict_between(arriving, there, visible(joined), here.record.key, here.place, policy))
+    return True
+
+
+def _settle_deletion(here: _Here, ledger: Ledger) -> Decision[Settled]:
+    for _ in range(ATTEMPTS):
+        at: State = (yield Look()).trusting(here.place.latest)
+        row, tombstone = at.row, at.tombstone
+        present = state_of(row, here.lattice)
+        if row is None or tombstone is None or tombstone.deletion is None:
+            break
+        if not (row.marked and row.as_stamped) and (present is None or present.incarnation >= tombstone.deletion):
+            break
+        if (yield from take_away(row, tombstone, here.place)):
+            break
+    else:
+        raise NotSettled("the row was written again and again while it was to be deleted")
+    return Settled(here.origin, _deletion(here, ledger))
+
+
+def _put(here: _Here, ledger: Ledger, state: RowState) -> Change:
+    image = here.lattice.visible(state)
+    return replace(_change(here, ledger, image), context=state.context, state=document_of(state))
+
+
+def _deletion(here: _Here, ledger: Ledger) -> Change:
+    return replace(_change(here, ledger, None), context=ledger.context)
+
+
+def _change(here: _Here, ledger: Ledger, image: Image | None) -> Change:
+    place, record = here.place, here.record
+    return Change(
+        place.dataset, place.table, record.key, image, ledger.version, NOTHING_SEEN, place.region,
+        str(record.sequence), place.now,
+    )  # fmt: skip

@@ -1,0 +1,101 @@
+"""A row's whole state under policies that keep a memory: all that was ever merged into it, and what readers see of it.
+
+Two states become one by joining their parts. What a state knows beside its values stands in the row's
+`replication_state` (`state_documents`).
+
+A deletion removes a row unless it was made on top of it. So of two states made on top of different deletions that of the
+newer counts whole, and a row is there if nothing newer than that was deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from distributary.domain import base_state
+from distributary.domain.base_state import Base, Registers, Unit
+from distributary.domain.crdt import ALWAYS, AttributeLattice, AttributeState, Moment
+from distributary.domain.image import Image
+from distributary.domain.lattices import lattices_of
+from distributary.domain.notation import Notation
+from distributary.domain.policies import Policies
+from distributary.domain.version import NOTHING_SEEN, Context, Version
+
+
+@dataclass(frozen=True)
+class RowState:
+    """version: the newest that was merged. context: all that were. incarnation: the deletion beneath, ALWAYS if none."""
+
+    version: Version
+    context: Context
+    base: Base
+    attributes: Mapping[str, AttributeState]
+    incarnation: Version = ALWAYS
+
+    def covers(self, version: Version) -> bool:
+        """Whether this state has seen a version; what was there before replication, all have."""
+        return version == ALWAYS or self.context.covers(version)
+
+
+@dataclass(frozen=True)
+class StateLattice:
+    """The operations on states of the rows of one table. key: names of the key's attributes, which never change."""
+
+    policies: Policies
+    notation: Notation
+
+    @cached_property
+    def lattices(self) -> Mapping[str, AttributeLattice]:
+        """Of the attributes that have a policy of their own."""
+        return lattices_of(self.policies, self.notation)
+
+    def visible(self, state: RowState) -> Image:
+        """What readers see of a state: the whole row but for our own attributes."""
+        own = {name: self.lattices[name].value(each) for name, each in state.attributes.items()}
+        return {**state.base.content, **{name: value for name, value in own.items() if value is not None}}
+
+    def began(self, content: Image, version: Version, context: Context = NOTHING_SEEN) -> RowState:
+        """The state of a row that was there before anything was known of its policies."""
+        # A number that replicas know by its version began with it; one that nobody knows began for all alike.
+        own = {name: lattice.began(content.get(name), version) for name, lattice in self.lattices.items()}
+        base = base_state.began(self.without_own(content), version, self.policies)
+        return RowState(version, context, base, {name: each for name, each in own.items() if each is not None})
+
+    def written(self, known: RowState | None, old: Image, new: Image, at: Moment, incarnation: Version) -> RowState:
+        """The state after a local write that found the content `old` (empty: no row) and left `new`."""
+        alive = known if known is not None and known.incarnation >= incarnation else None
+        own = dict(alive.attributes) if alive else {}
+        for name, lattice in self.lattices.items():
+            state = lattice.written(own.get(name), old.get(name), new.get(name), at)
+            if state is not None:
+                own[name] = state
+        base = base_state.written(
+            alive.base if alive else None, self.without_own(old), self.without_own(new), at.version, self.policies
+        )
+        context = (known.context if known else NOTHING_SEEN).including(at.version)
+        version = max(at.version, known.version) if known else at.version
+        return RowState(version, context, base, own, alive.incarnation if alive else incarnation)
+
+    def join(self, one: RowState, other: RowState) -> RowState:
+        """Both states as one: commutative, associative and idempotent."""
+        context = one.context.merge(other.context)
+        if one.incarnation != other.incarnation:
+            return replace(max(one, other, key=lambda state: state.incarnation), context=context)
+        own = dict(one.attributes)
+        for name, theirs in other.attributes.items():
+            mine = own.get(name)
+            own[name] = self.lattices[name].join(mine, theirs, (one.covers, other.covers)) if mine else theirs
+        base = base_state.join(one.base, other.base, self.policies)
+        return RowState(max(one.version, other.version), context, base, own, one.incarnation)
+
+    def without_own(self, content: Image) -> Image:
+        """The attributes that have no policy of their own."""
+        return {name: value for name, value in content.items() if name not in self.lattices}
+
+    @staticmethod
+    def same_base(one: RowState, other: RowState) -> bool:
+        """Whether both show the same write's attributes, as far as they have no policy of their own."""
+        if isinstance(one.base, Unit) and isinstance(other.base, Unit):
+            return one.base.version == other.base.version
+        return isinstance(one.base, Registers) and one.base == other.base

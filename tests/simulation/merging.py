@@ -1,0 +1,159 @@
+"""Replicas whose policies merge what regions wrote without sight of each other, and the applications that try them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox
+from distributary.domain.dataset import Dataset
+from distributary.domain.image import Image, digest_of
+from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
+from distributary.services.apply import Apply
+from distributary.services.capture import Capture
+from distributary.services.deciding import merging, settling
+from tests.simulation.choices import Choices
+from tests.simulation.setting import Setting, Writing
+from tests.simulation.streams import StreamRegion, StreamWorld
+from tests.simulation.writers import KEYS, Operation, Writers
+
+NUMBER, TAGS, BEST, LEAST, LONGEST = "n", "s", "m", "l", "c"
+RULES = {
+    NUMBER: AttributeRule(AttributePolicy.COUNTER),
+    TAGS: AttributeRule(AttributePolicy.ADD_WINS_SET),
+    BEST: AttributeRule(AttributePolicy.MAX),
+    LEAST: AttributeRule(AttributePolicy.MIN),
+    LONGEST: AttributeRule(AttributePolicy.CUSTOM, "users:longest"),
+}
+
+
+def longest(one: Any, other: Any) -> Any:
+    """A policy of a user's: the longer text, of two as long the later in the alphabet."""
+    return max(one, other, key=lambda value: (len(str(value)), str(value)))
+
+
+class MergingWorld(StreamWorld):
+    """The world of such replicas: any policy for the row, and for each of some attributes one of its own, or none."""
+
+    def __init__(self, choices: Choices, setting: Setting, tell: Callable[[str], None] | None = None) -> None:
+        self.base = choices.pick(tuple(Policy))
+        self.own = {name: rule for name, rule in RULES.items() if choices.chance(0.6)} or RULES
+        super().__init__(choices, setting, tell)
+        self.note(lambda: f"policies: {self.base.value}, {sorted(self.own)}")
+
+    def described(self, dataset: Dataset) -> Dataset:
+        """See `World`."""
+        priority = tuple(reversed(dataset.regions)) if self.base is Policy.REGION_PRIORITY else ()
+        return replace(
+            dataset, conflict=self.base, priority=priority, attributes=self.own, functions={"users:longest": longest}
+        )
+
+    def region(self, name: str, skew: int) -> StreamRegion:
+        """See `World`."""
+        return MergingRegion(name, skew, self)
+
+    def applications(self) -> Writers:
+        """See `World`."""
+        return MergingWriters(self)
+
+
+@dataclass(eq=False)
+class MergingRegion(StreamRegion):
+    """One such replica."""
+
+    def capturing(self) -> Capture:
+        """See `StreamRegion`."""
+        world = self.world
+        return Capture(
+            world.dataset, "orders", self.name, self.replica, MemoryInboxes(world.queues, world.io),
+            MemoryOutbox(self.outbox, world.io), self.parking, self.clock, world.unique, settle=settling(world.dataset),
+        )  # fmt: skip
+
+    def applying(self) -> Apply:
+        """See `StreamRegion`."""
+        world = self.world
+        return Apply(
+            world.dataset, "orders", self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
+            world.unique, world.sleep, decide=merging(world.dataset),
+        )  # fmt: skip
+
+
+class MergingWriters(Writers):
+    """Applications that add to numbers, put into sets and take out of them, beside all that others do."""
+
+    def __init__(self, world: MergingWorld) -> None:
+        super().__init__(world)
+        self.keys = KEYS[: world.setting.rows]
+
+    def write(self, region: StreamRegion) -> None:
+        """Make one write in a region."""
+        key = self.choices.pick(self.keys)
+        stamping = self.choices.chance(0.2)
+        counting = self.world.setting.writing is Writing.COUNTING
+        self.perform(self.choices.pick(COUNTING if counting else MERGING), region, key, stamping=False) if not stamping else self.perform(
+            self.choices.pick(STAMPED), region, key, stamping=True
+        )
+
+    def _add(self, region: StreamRegion, key: Image) -> None:
+        """ADD of a number, as DynamoDB does it: to nothing as to 0."""
+        row = region.table.get(key) or key
+        number = int(row.get(NUMBER, {"N": "0"})["N"]) + self.choices.pick((1, 1, 5, -2))
+        region.table.write(key, {**row, NUMBER: {"N": str(number)}})
+
+    def _set(self, region: StreamRegion, key: Image) -> None:
+        """SET of the number and of the others."""
+        row = region.table.get(key) or key
+        value = len(self.log) % 7
+        texts = {LONGEST: {"S": "x" * value}, BEST: {"N": str(value)}, LEAST: {"N": str(value)}}
+        name = self.choices.pick((BEST, LEAST, LONGEST))
+        region.table.write(key, {**row, NUMBER: {"N": str(value)}, name: texts[name]})
+
+    def _tag(self, region: StreamRegion, key: Image) -> None:
+        """ADD of an element to the set."""
+        row = region.table.get(key) or key
+        tags = {*row.get(TAGS, {"SS": []})["SS"], self.choices.pick("pqr")}
+        region.table.write(key, {**row, TAGS: {"SS": sorted(tags)}})
+
+    def _untag(self, region: StreamRegion, key: Image) -> None:
+        """DELETE of an element from the set, which is gone with its last."""
+        row = region.table.get(key)
+        if row is not None and TAGS in row:
+            tags = {*row[TAGS]["SS"]} - {self.choices.pick("pqr")}
+            rest = {name: value for name, value in row.items() if name != TAGS}
+            region.table.write(key, {**rest, **({TAGS: {"SS": sorted(tags)}} if tags else {})})
+
+    def _put_all(self, region: StreamRegion, key: Image) -> None:
+        """A put of the row without what replication keeps in it, with another number and text."""
+        row = region.table.get(key) or key
+        kept = {name: value for name, value in row.items() if name in (TAGS, BEST, LEAST, LONGEST)}
+        region.table.write(key, {**key, **kept, NUMBER: {"N": str(len(self.log) % 5)}, "a": self._value()})
+
+    def _forget(self, region: StreamRegion, key: Image) -> None:
+        """REMOVE of an attribute with a policy."""
+        row = region.table.get(key)
+        if row is not None:
+            name = self.choices.pick((NUMBER, BEST, LONGEST))
+            region.table.write(key, {n: value for n, value in row.items() if n != name})
+
+    def _retype(self, region: StreamRegion, key: Image) -> None:
+        """A value that the policy cannot mean."""
+        row = region.table.get(key) or key
+        name = self.choices.pick((NUMBER, TAGS))
+        if name == NUMBER or TAGS in row:
+            region.table.write(key, {**row, TAGS: {"SS": ["p"]}} if name == TAGS else {**row, NUMBER: {"N": "3"}, "b": {"S": "t"}})
+
+    def _save_all(self, region: StreamRegion, key: Image) -> None:
+        """A stamping writer's put of what it has read, with another number."""
+        row = region.table.get(key) or key
+        content = {name: value for name, value in row.items() if not name.startswith("replication_")}
+        content = {**content, NUMBER: {"N": str(len(self.log) % 5)}}
+        self._stamping(region, key, content, digest_of(content), blind=self.choices.chance(0.3))
+
+
+_W, _M = Writers, MergingWriters
+_PLAIN: tuple[Operation, ...] = (_W._refrain, _W._update, _W._update, _W._stale_copy, _W._foreign_copy)
+_OWN: tuple[Any, ...] = (_M._add, _M._add, _M._add, _M._set, _M._tag, _M._tag, _M._untag, _M._put_all)
+COUNTING: Sequence[Any] = (*_PLAIN, *_OWN)
+MERGING: Sequence[Any] = (*_PLAIN, *_OWN, _M._forget, _W._put, _W._delete, _W._delete, _W._expire, _W._insert_if_absent)
+STAMPED: Sequence[Any] = (_W._refrain, _M._save_all, _W._stamped_update)

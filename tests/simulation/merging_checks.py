@@ -1,0 +1,131 @@
+"""What must hold at the end of a history whose policies merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from distributary.domain.change import Change, StreamRecord
+from distributary.domain.image import STATE_ATTRIBUTE, Image, digest_of, key_text, same_content
+from distributary.domain.policies import AttributePolicy
+from distributary.domain.row import Row
+from tests.simulation.checks import misread
+from tests.simulation.merging import LEAST, NUMBER, TAGS, BEST, MergingWorld
+from tests.simulation.setting import Writing
+from tests.simulation.witness import Fault, Witness
+
+
+class MergingWitness(Witness):
+    """Sees every message of such a history."""
+
+    world: MergingWorld
+
+    def note(self, change: Change) -> None:
+        """A version stands for one content."""
+        digest = digest_of(change.image) if change.image is not None else None
+        known = self.minted.setdefault(change.row, {})
+        if known.setdefault(change.version, digest) != digest:
+            self.faults.append(("minted twice", change.row, change.version))
+        self.shipped.setdefault((change.home, change.row), {})[int(change.source)] = change.version
+
+
+def verdict(witness: MergingWitness) -> Fault | None:
+    """The first promise that was broken, or none."""
+    return next(_broken(witness), None)
+
+
+def _broken(witness: MergingWitness) -> Iterator[Fault]:
+    yield from witness.faults
+    world = witness.world
+    for region in world.regions:
+        if region.parking.parcels:
+            yield ("parked", region.name, region.parking.parcels[0])
+        if region.inbox.dead or region.outbox.dead:
+            yield ("dead letters", region.name)
+        if region.shards.expired_unread:
+            yield ("expired", region.name)
+    for key in world.writers.keys:
+        yield from _disagreements(witness, key)
+        yield from _untold(witness, key)
+        if world.setting.writing is Writing.COUNTING and not any(misread(witness)):
+            yield from _miscounted(witness, key)
+    yield from misread(witness)
+
+
+def _disagreements(witness: MergingWitness, key: Image) -> Iterator[Fault]:
+    views = [_view(region.table.get(key)) for region in witness.world.regions]
+    if any(view != views[0] for view in views):
+        yield ("diverged", key, views)
+    if views[0] is not None and not views[0][-1]:
+        yield ("not settled", key, views)
+    deletions = [_deletion(region.replica.tombstones.get(key_text(key))) for region in witness.world.regions]
+    if any(each != deletions[0] for each in deletions) and views[0] is None:
+        yield ("tombstones differ", key, deletions)
+
+
+def _deletion(tombstone: object) -> object:
+    return getattr(tombstone, "deletion", None)
+
+
+def _view(image: Image | None) -> tuple[object, ...] | None:
+    if image is None:
+        return None
+    row = Row(image)
+    return row.digest, row.version, repr(image.get(STATE_ATTRIBUTE)), row.settled
+
+
+def _untold(witness: MergingWitness, key: Image) -> Iterator[Fault]:
+    """Every acknowledged write was taken in at home."""
+    world, row = witness.world, key_text(key)
+    for region in world.regions:
+        told = [s for (name, s) in world.writers.log if name == region.name and _record(witness, name, s).row == row]
+        tombstone = region.replica.tombstones.get(row)
+        taken = tombstone.ledger.sequence if tombstone is not None and tombstone.ledger is not None else 0
+        if taken < max((s for s in told if not _echo(witness, region.name, s)), default=0):
+            yield ("not taken in", region.name, row, max(told), taken)
+
+
+def _echo(witness: MergingWitness, region: str, sequence: int) -> bool:
+    told = witness.origins.get((region, sequence))
+    return told is not None and not told.local
+
+
+def _record(witness: MergingWitness, region: str, sequence: int) -> StreamRecord:
+    return witness.world.by_name[region].table.stream[sequence - 1]
+
+
+def _miscounted(witness: MergingWitness, key: Image) -> Iterator[Fault]:
+    """A counter is what all applications have added, wherever they did; nobody's element is lost, none is invented."""
+    world, row = witness.world, key_text(key)
+    records = [record for name, s in world.writers.log if (record := _record(witness, name, s)).row == row]
+    image = world.regions[0].table.get(key)
+    if image is None:
+        return
+    # An attribute that is removed, if only by an old copy, begins anew: what it comes to is known from what follows only.
+    gone = {name for r in records if r.old and r.new for name in r.old.content.keys() - r.new.content.keys()}
+    rules = {name: rule.policy for name, rule in world.own.items() if name == TAGS or name not in gone}
+    if rules.get(NUMBER) is AttributePolicy.COUNTER:
+        expected = sum((_number(r.new) - _number(r.old) for r in records), Decimal(0))
+        if _number(Row(image)) != expected:
+            yield ("miscounted", key, image.get(NUMBER), expected)
+    if TAGS in rules:
+        put = {tag for r in records for tag in _tags(r.new) - _tags(r.old)}
+        taken = {tag for r in records for tag in _tags(r.old) - _tags(r.new)}
+        there = _tags(Row(image))
+        if not put - taken <= there <= put:
+            yield ("elements lost or invented", key, there, put, taken)
+    for name, choose in ((BEST, max), (LEAST, min)):
+        written = [Decimal(r.new.content[name]["N"]) for r in records if r.new is not None and name in r.new.content]
+        if name in rules and written and Decimal(image.get(name, {"N": "-1"})["N"]) != choose(written):
+            yield ("not the outermost", key, name, image.get(name), written)
+
+
+def _number(row: Row | None) -> Decimal:
+    return Decimal(row.content.get(NUMBER, {"N": "0"})["N"]) if row is not None else Decimal(0)
+
+
+def _tags(row: Row | None) -> set[str]:
+    return set(row.content.get(TAGS, {"SS": []})["SS"]) if row is not None else set()
+
+
+__all__ = ["MergingWitness", "same_content", "verdict"]
