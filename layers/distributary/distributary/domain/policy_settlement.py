@@ -158,13 +158,17 @@ def _settle_put(here: _Here, ledger: Ledger, image: Image) -> Decision[Settled]:
 def _show(here: _Here, at: State, state: RowState) -> Decision[tuple[bool, bool]]:
     """Make the home row show the write beside all else; whether that is done, and whether it met a conflict."""
     row, tombstone = at.row, at.tombstone
+    deletion = tombstone.deletion if tombstone else None
+    dead = deletion is not None and state.incarnation < deletion
     if row is None:
-        return True, False  # deleted since: by us for what is newer, or by the application, whose record follows
+        # Gone since: by a deletion that is above it, or by the application, whose record follows. Unless we took it for
+        # a row that was here before that deletion, as when an application had put back a copy of that.
+        taken_by_us = tombstone is not None and tombstone.removing is not None and not dead
+        return (not taken_by_us or (yield from show(None, state, here.place, here.lattice))), False
     present = state_of(row, here.lattice)
     ahead = row.version is not None and row.version > state.version
     as_written = here.record.new is not None and same_content(row.content, here.record.new.content) and not ahead
-    deletion = tombstone.deletion if tombstone else None
-    if tombstone is not None and deletion is not None and state.incarnation < deletion:
+    if tombstone is not None and deletion is not None and dead:
         covered = present is not None and present.incarnation < deletion
         if covered or as_written or (row.marked and row.as_stamped):
             return (yield from take_away(row, tombstone, here.place)), False
