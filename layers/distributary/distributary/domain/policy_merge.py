@@ -41,7 +41,7 @@ def _put(
         row, tombstone = state.row, state.tombstone
         present = _present(row, tombstone, lattice, take_unsettled)
         deletion = tombstone.deletion if tombstone else None
-        if row is not None and tombstone and (row.marked or (present and deletion and present.incarnation < deletion)):
+        if row is not None and tombstone and deletion and (present is None or present.incarnation < deletion):
             yield from take_away(row, tombstone, place)
             continue
         if tombstone and deletion and arriving.incarnation < deletion:
@@ -69,10 +69,8 @@ def _present(
         kept = state_of(Row(ledger.image), lattice) if ledger and ledger.image is not None else None
         deletion = tombstone.deletion if tombstone else None
         return kept if kept and not (deletion and kept.incarnation < deletion) else None
-    if row.marked:
-        if not row.as_stamped:
-            raise NotSettled("the row was written after its deletion had been announced")
-        return None
+    if row.marked and row.as_stamped and tombstone and tombstone.deletion:
+        return None  # somebody has announced to remove it
     state = state_of(row, lattice)
     if state is None and take_unsettled and ledger is None and STAMP_ATTRIBUTE not in row.image:
         return None  # below whatever arrives; what was written here comes back with its own record

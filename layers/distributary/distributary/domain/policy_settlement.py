@@ -143,7 +143,7 @@ def _settle_put(here: _Here, ledger: Ledger, image: Image) -> Decision[Settled]:
     conflict = False
     presumed = here.record.new  # most rows still are as in the record, so a conditional write saves the read
     if presumed is not None and not presumed.marked:
-        done = yield from show(presumed, state, here.place, here.lattice)
+        done = yield from show(presumed, state, here.place, here.lattice, in_ledger=True)
     else:
         done = False
     for _ in range(ATTEMPTS):
@@ -180,7 +180,7 @@ def _show(here: _Here, at: State, state: RowState) -> Decision[tuple[bool, bool]
         conflict = yield from _meet(here, present, state, joined)
         return (yield from show(row, joined, here.place, here.lattice)), conflict
     if as_written or (not ahead and (row.marked or present is not None)):
-        return (yield from show(row, state, here.place, here.lattice)), False
+        return (yield from show(row, state, here.place, here.lattice, in_ledger=True)), False
     return True, False  # the application has written again, and its own record follows
 
 

@@ -46,11 +46,14 @@ def image_of(state: RowState, link: str, lattice: StateLattice) -> Image:
     return stamped({**content, **own}, stamp)
 
 
-def show(row: Row | None, state: RowState, place: Place, lattice: StateLattice) -> Decision[bool]:
+def show(
+    row: Row | None, state: RowState, place: Place, lattice: StateLattice, *, in_ledger: bool = False
+) -> Decision[bool]:
     """Make the row show a state; False: it was written meanwhile, or had to be given a stamp first, look again.
 
-    Content is replaced whole, so that what the row shows is exactly what its stamp says, and only over a stamp, so that
-    nothing takes the replacement for an application's write.
+    The row is replaced whole, so that what it shows is exactly what its stamp says: an attribute that the condition could
+    not see comes back with its own record. Content is replaced only over a stamp, so that nothing takes the replacement
+    for an application's write. in_ledger: the ledger holds all of the state, so that its stamp alone may be written.
     """
     if row is None:
         inserted: bool = yield Write(None, image_of(state, link_of_insert(place.region, place.unique), lattice))
@@ -60,7 +63,7 @@ def show(row: Row | None, state: RowState, place: Place, lattice: StateLattice) 
     if changed and STAMP_ATTRIBUTE not in row.image:
         yield Write(row, with_lowest_stamp(row.content, place.region))
         return False
-    written: bool = yield Write(row, image, whole=changed)
+    written: bool = yield Write(row, image, whole=changed or not in_ledger)
     return written
 
 

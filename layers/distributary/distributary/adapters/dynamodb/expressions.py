@@ -57,7 +57,7 @@ class _Placeholders:
 
 def request_of(table: str, key: Image, write: Write) -> Request:
     """The request for a write; raises ValueError for values that are none."""
-    if write.image is not None and write.expected is not None:
+    if write.image is not None and write.expected is not None and not write.whole:
         return _replacement(table, key, write.expected, write.image)
     holders = _Placeholders()
     arguments = {"TableName": table, "ConditionExpression": _condition(holders, key, write)}

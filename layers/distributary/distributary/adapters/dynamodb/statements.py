@@ -45,6 +45,8 @@ def statement_of(table: str, key: Image, write: Write) -> Statement | None:
         names = tuple(sorted(write.image))
         text = _insert(table, names)
         return Statement(text, [for_sdk(write.image[name]) for name in names]) if text else None
+    if write.whole and write.image is not None:
+        return None  # an UPDATE leaves alone what it does not name
     plan = assignment(key, write.expected, write.image).limited_to((OPERATORS + 1) // 2 - len(key))
     keys = tuple(key)
     text = _delete(table, keys, plan) if write.image is None else _update(table, keys, plan)
