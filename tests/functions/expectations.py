@@ -38,7 +38,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "apply/deflated": {"effects": {"inserted": 1}},
     "apply/not_ours": _parked("MalformedMessage"),
     "apply/unknown_dataset": _parked("UnknownDataset"),
-    "apply/other_policies": _parked("UnknownDataset"),
+    "apply/other_policies": _parked("PoliciesDiffer"),
+    "apply/newer_policies": {"again": {"PoliciesAhead": 1}, "parked": {}},
     "apply/unknown_format": _parked("UnknownFormat"),
     "apply/future_version": _parked("ClockDrift"),
     "apply/stale": _parked("StaleChange"),
@@ -47,6 +48,9 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "forward/unknown_destination": _parked("MalformedMessage"),
     "forward/empty": {"messages": 0, "sent": {}},
 }
+
+COMES_AGAIN = {"apply/newer_policies"}
+"""Whose only message is not done with."""
 
 FOLLOWED: dict[str, dict[str, Any]] = {
     "capture_aurora/scheduled": {"writes": 2, "echoes": 1, "shipped": {"eu-west-1": 2, "ap-southeast-2": 2}},

@@ -167,6 +167,7 @@ def apply_payloads() -> dict[str, dict[str, Any]]:
         "not_ours": message("hello"),
         "unknown_dataset": message(json.dumps({**document, "dataset": "elsewhere"})),
         "other_policies": message(json.dumps({**document, "policies": "AAAAAAAAAAAA"})),
+        "newer_policies": message(json.dumps({**document, "policies": "AAAAAAAAAAAA", "generation": 2})),
         "unknown_format": message(json.dumps({**document, "format": 99})),
         "future_version": message(packed(change(row("r-6"), "r-6", version(31_536_000)))),
         "stale": message(packed(stale)),

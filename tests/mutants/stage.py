@@ -17,6 +17,8 @@ STAGE = ROOT / ".mutants"
 PACKAGE = Path("src/distributary")
 DOMAIN = PACKAGE / "domain"
 SETTINGS = Path("pyproject.toml")
+LAWS = (Path("cli/__init__.py"), Path("cli/policy_laws.py"))
+"""The laws of a join, which unit tests share with the operator's command."""
 _REMADE = {"property": "property", "cached_property": "property", "lru_cache": None}
 
 
@@ -68,9 +70,10 @@ def _wanted() -> dict[Path, str]:
     sources, tests = ROOT / "layers/distributary/distributary", ROOT / "tests/unit"
     files = {PACKAGE / path.relative_to(sources): path.read_text() for path in sources.rglob("*.py")}
     files |= {path: undecorated(text) for path, text in files.items() if path.is_relative_to(DOMAIN)}
-    return files | {path.relative_to(ROOT): path.read_text() for path in [*tests.rglob("*.py"), ROOT / SETTINGS]}
+    others = [*tests.rglob("*.py"), *(ROOT / path for path in (*LAWS, SETTINGS))]
+    return files | {path.relative_to(ROOT): path.read_text() for path in others}
 
 
 def _laid_out(stage: Path) -> list[Path]:
-    settings = [stage / SETTINGS] if (stage / SETTINGS).exists() else []
-    return [*(stage / "src").rglob("*.py"), *(stage / "tests").rglob("*.py"), *settings]
+    others = [stage / path for path in (*LAWS, SETTINGS) if (stage / path).exists()]
+    return [*(stage / "src").rglob("*.py"), *(stage / "tests").rglob("*.py"), *others]

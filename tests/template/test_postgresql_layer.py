@@ -142,7 +142,7 @@ def test_every_function_has_the_code_and_what_is_replicated(kind: str) -> None:
     stack = deployed(read(), **KINDS[kind])
     assert len(layers(stack)) == 3
     for some in layers(stack).values():
-        assert some[:2] == ["CodeLayer", "ReplicationLayer"]
+        assert some[:3] == ["CodeLayer", "ReplicationLayer", "PoliciesLayer"]
         assert set(some) <= stack.resources("AWS::Serverless::LayerVersion").keys()
 
 

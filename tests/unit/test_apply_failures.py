@@ -16,18 +16,21 @@ from distributary.domain.errors import (
     ItemTooLarge,
     MissingResource,
     OutOfTime,
+    PoliciesAhead,
     RejectedByDatabase,
     Throttled,
     Unacceptable,
     Unavailable,
 )
-from distributary.domain.message import unpack
-from tests.unit.sites import HOME, NOW, ORDERS, SECOND, Site, change_of, item, message
+from distributary.domain.message import pack, unpack
+from distributary.domain.policies import Policy
+from tests.unit.sites import HOME, NOW, ORDERS, PEER, SECOND, Site, change_of, item, message
 from tests.unit.test_apply import apply, receive
 
 TRANSIENT: list[DistributaryError] = [Unavailable("x"), Throttled("x"), AccessDenied("x"), MissingResource("x")]
 PERMANENT: list[Unacceptable] = [ItemTooLarge("with its stamp"), RejectedByDatabase("type mismatch")]
 DAY = 86_400 * SECOND
+NEWER = replace(ORDERS, conflict=Policy.ATTRIBUTE_MERGE, generation=2)
 
 
 @pytest.fixture
@@ -91,6 +94,47 @@ def test_a_message_that_cannot_be_postponed_comes_again_by_itself(site: Site) ->
     site.fail("look", Unavailable("down"))
     report = site.apply(waiting=DeafQueue(site.clock)).run(receive(site, message(change_of())), lambda: 60_000)
     assert (len(report.failed), report.not_postponed) == (1, 1)
+
+
+# --- policies that change while regions deploy one after the other
+
+
+def test_a_message_of_newer_policies_waits_and_nothing_beside_it_does(site: Site) -> None:
+    # given: a peer has the newer file already
+    (ahead,) = pack(NEWER, PEER, [change_of("a", n=1)])
+
+    # when
+    report = apply(site, ahead, message(change_of("b", n=1)), ahead)
+
+    # then: only its messages come again; nothing was parked or written of them
+    assert [type(error) for error in report.failed.values()] == [PoliciesAhead] * 2
+    assert (site.row("a"), site.content("b"), site.parking.parcels) == (None, item("b", n=1), [])
+    assert [held.body for held in site.inbox.messages.values()] == [ahead, ahead]
+
+
+def test_a_message_of_newer_policies_is_taken_once_this_region_has_them() -> None:
+    # given: a message that has waited for days
+    site = Site(HOME)
+    (ahead,) = pack(NEWER, PEER, [change_of("a", n=1)])
+    site.inbox.send(ahead)
+    (held,) = site.inbox.messages.values()
+    while site.now < NOW + 10 * DAY:
+        apply(site)
+        site.now = held.visible_at
+    assert (held.receives < 500, site.now - NOW < 10 * DAY + 1800 * SECOND) == (True, True)
+
+    # when: the newer file is deployed here
+    site.dataset = NEWER
+    report = apply(site)
+
+    # then
+    assert (report.failed, site.content("a"), site.inbox.messages) == ({}, item("a", n=1), {})
+
+
+def test_a_message_of_older_policies_is_taken_under_ours() -> None:
+    site = Site(HOME, NEWER)
+    report = apply(site, message(change_of("a", n=1)))
+    assert (report.failed, site.parking.parcels, site.content("a")) == ({}, [], item("a", n=1))
 
 
 # --- permanent

@@ -167,10 +167,10 @@ def test_an_inbox_message_that_is_not_ours_is_parked(site: Site, body: str) -> N
     [
         ('"format": 1', '"format": 99', "UnknownFormat"),
         ('"dataset": "orders"', '"dataset": "invoices"', "UnknownDataset"),
-        (f'"policies": "{ORDERS.policies}"', '"policies": "another"', "UnknownDataset"),
+        (f'"policies": "{ORDERS.policies}"', '"policies": "another"', "PoliciesDiffer"),
     ],
 )
-def test_a_message_of_an_unknown_version_or_dataset_is_parked(
+def test_a_message_of_an_unknown_version_dataset_or_policy_is_parked(
     site: Site, found: str, instead: str, reason: str
 ) -> None:
     body = message(change_of("a", n=1)).replace(found, instead)

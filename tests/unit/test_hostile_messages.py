@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from distributary.domain.dataset import KeySchema
 from distributary.domain.errors import (
     MalformedMessage,
+    PoliciesAhead,
+    PoliciesDiffer,
     Unacceptable,
     UnknownDataset,
     UnknownFormat,
@@ -81,6 +83,9 @@ NOT_OURS = {
     "home unknown": envelope(home="eu-north-1"),
     "home of another kind": envelope(home=["eu-west-1"]),
     "no home": envelope(home=ABSENT),
+    "no policies": envelope(policies=ABSENT),
+    "policies of another kind": envelope(policies=[ORDERS.policies]),
+    **{f"generation {found!r}": envelope(generation=found) for found in (0, -1, 1.0, "1", None, True, [1])},
     "no changes": envelope(changes=ABSENT),
     "changes of another kind": envelope(changes={}),
     "change of another kind": envelope(changes=[5]),
@@ -173,9 +178,18 @@ def test_another_dataset_is_unknown_and_named(found: Any) -> None:
         unpack(envelope(dataset=found), ORDERS)
 
 
-def test_policies_that_this_replica_does_not_have_make_the_dataset_unknown() -> None:
-    with pytest.raises(UnknownDataset):
-        unpack(envelope(policies="0therD1gest_"), ORDERS)
+@pytest.mark.parametrize("generation", [ABSENT, 1])
+def test_other_policies_of_the_same_generation_are_named(generation: Any) -> None:
+    expected = f"under policies 0therD1gest_ of generation 1, this replica has {ORDERS.policies} of generation 1"
+    with pytest.raises(PoliciesDiffer, match=expected):
+        unpack(envelope(policies="0therD1gest_", generation=generation), ORDERS)
+
+
+@pytest.mark.parametrize("generation", [2, 10**30])
+def test_a_message_of_newer_policies_has_to_wait(generation: int) -> None:
+    expected = f"of generation {generation}, this replica has {ORDERS.policies} of generation 1"
+    with pytest.raises(PoliciesAhead, match=expected):
+        unpack(envelope(policies="0therD1gest_", generation=generation), ORDERS)
 
 
 def test_a_key_schema_that_differs_is_malformed() -> None:

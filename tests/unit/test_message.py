@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset, KeySchema, KeyType
-from distributary.domain.errors import ItemTooLarge
+from distributary.domain.errors import ItemTooLarge, PoliciesAhead, PoliciesDiffer
 from distributary.domain.message import LIMIT, pack, unpack
+from distributary.domain.policies import Policy
 from tests.unit import strategies
 from tests.unit.sites import HOME, ORDERS, PEER, change_of
 
 QUEUE_LIMIT = 1_048_576
+FIRST = Policy.FIRST_WRITER_WINS
 
 
 def large(pk: str, characters: int, alphabet: str = "x") -> Change:
@@ -84,6 +86,44 @@ def test_a_message_says_what_it_is() -> None:
     document = json.loads(text)
     told = {name: document[name] for name in ("format", "dataset", "policies", "home")}
     assert told == {"format": 1, "dataset": "orders", "policies": ORDERS.policies, "home": PEER}
+
+
+def test_a_message_tells_its_generation_unless_it_is_the_first() -> None:
+    (first,) = pack(ORDERS, PEER, [change_of()])
+    (second,) = pack(replace(ORDERS, generation=2), PEER, [change_of()])
+    assert "generation" not in json.loads(first)
+    assert json.loads(second) == {**json.loads(first), "generation": 2}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "error"),
+    [
+        # the same policies: the generation says nothing
+        (ORDERS, replace(ORDERS, generation=2), None),
+        (replace(ORDERS, generation=2), ORDERS, None),
+        # other policies: those of the higher generation hold
+        (ORDERS, replace(ORDERS, conflict=FIRST, generation=2), None),
+        (replace(ORDERS, generation=2), replace(ORDERS, conflict=FIRST, generation=4), None),
+        (replace(ORDERS, conflict=FIRST, generation=2), ORDERS, PoliciesAhead),
+        (replace(ORDERS, conflict=FIRST, generation=4), replace(ORDERS, generation=2), PoliciesAhead),
+        # other policies, and nothing tells which are to hold
+        (ORDERS, replace(ORDERS, conflict=FIRST), PoliciesDiffer),
+        (replace(ORDERS, generation=3), replace(ORDERS, conflict=FIRST, generation=3), PoliciesDiffer),
+    ],
+)
+def test_the_policies_of_the_higher_generation_hold(
+    theirs: Dataset, ours: Dataset, error: type[Exception] | None
+) -> None:
+    # given: a region that has made a message under its policies
+    change = change_of("a", n=1)
+    (text,) = pack(theirs, PEER, [change])
+
+    # when / then: another one takes it under its own, lets it wait, or parks it
+    if error is None:
+        assert unpack(text, ours) == [change]
+        return
+    with pytest.raises(error):
+        unpack(text, ours)
 
 
 def test_messages_of_earlier_releases_are_read_and_made() -> None:

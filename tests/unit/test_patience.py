@@ -10,6 +10,7 @@ from distributary.domain.errors import (
     MissingResource,
     NotSettled,
     OutOfTime,
+    PoliciesAhead,
     RetryLater,
     Throttled,
     Unavailable,
@@ -20,7 +21,7 @@ DAY = 86_400
 RECEIVES_BEFORE_A_DEAD_LETTER = 1000
 LONGEST_VISIBILITY = 43_200
 TRANSIENT: list[DistributaryError] = [
-    RetryLater("x"), Throttled("x"), Unavailable("x"), AccessDenied("x"), MissingResource("x")
+    RetryLater("x"), Throttled("x"), Unavailable("x"), AccessDenied("x"), MissingResource("x"), PoliciesAhead("x")
 ]  # fmt: skip
 
 

@@ -44,7 +44,7 @@ MISTAKES = {
     "datasets is no table": Mistake("datasets = 5", "datasets", "write [datasets]"),
     "a dataset is no table": Mistake("[datasets]\norders = 5", "datasets.orders", "write [datasets.orders]"),
     "unknown key at the top": Mistake("[dataset.orders]\n", "file.dataset", "use one of datasets"),
-    "unknown key": Mistake(ORDERS + "regions = []", "datasets.orders.regions", "use one of conflict, engine"),
+    "unknown key": Mistake(ORDERS + "regions = []", "datasets.orders.regions", "use one of attributes, conflict"),
     "dataset without engine": Mistake("[datasets.orders]\nreplicas = []", "datasets.orders.engine", "add it"),
     "dataset without replicas": Mistake('[datasets.orders]\nengine = "dynamodb"', "datasets.orders.replicas", "add it"),
     "name in capitals": Mistake(ORDERS.replace("orders", "Orders"), "datasets.Orders", "lower-case"),
@@ -57,9 +57,6 @@ MISTAKES = {
     ),
     "unknown ttl_deletes": Mistake(
         ORDERS + "ttl_deletes = true", "datasets.orders.ttl_deletes", "use one of replicate, ignore"
-    ),
-    "policies for attributes": Mistake(
-        ORDERS + '[datasets.orders.attributes]\nstock = "counter"', "datasets.orders.attributes", "remove the table"
     ),
     "one replica": Mistake(with_replicas('["us-east-1"]'), "datasets.orders.replicas", "list them, as in"),
     "no replica": Mistake(with_replicas("[]"), "datasets.orders.replicas", "list them, as in"),

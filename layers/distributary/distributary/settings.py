@@ -10,10 +10,9 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from distributary.domain.dataset import (
     Database,
@@ -29,52 +28,21 @@ from distributary.domain.errors import InvalidSettings
 from distributary.domain.image import OWN_ATTRIBUTES
 from distributary.domain.policies import Policy
 from distributary.domain.version import MICROSECONDS
-
-FILE = "replication.toml"
-"""The build puts it on the import path, in a layer of its own."""
+from distributary.settings_file import FILE, SettingsFile
+from distributary.settings_policies import KEYS as POLICY_KEYS
+from distributary.settings_policies import LONGEST_JOURNAL, attributes, priority, redacted
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,27}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ACCOUNT = re.compile(r"\d{12}")
-_DATASET_KEYS = frozenset({"engine", "replicas", "conflict", "ttl_deletes", "key", "tables", "max_clock_drift"})
+_DATASET_KEYS = POLICY_KEYS | {"engine", "replicas", "ttl_deletes", "key", "tables", "max_clock_drift"}
 _FOREIGN = {Engine.DYNAMODB: {"tables"}, Engine.AURORA: {"key", "ttl_deletes"}}
 _KEY_KEYS = frozenset({"partition", "partition_type", "sort", "sort_type"})
-
-E = TypeVar("E", bound=Enum)
-
-
-class _File:
-    """Where a value stands, for error messages that name file, key and remedy."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def refuse(self, key: str, wrong: str, remedy: str) -> InvalidSettings:
-        return InvalidSettings(f"{self.path}: {key}: {wrong}; {remedy}")
-
-    def table(self, value: Any, key: str, allowed: frozenset[str] | None = None) -> Mapping[str, Any]:
-        if not isinstance(value, dict):
-            raise self.refuse(key, "is not a table", f"write [{key}] with its keys below")
-        unknown = sorted(value.keys() - allowed) if allowed is not None else []
-        if allowed is not None and unknown:
-            raise self.refuse(f"{key}.{unknown[0]}", "is unknown", f"use one of {', '.join(sorted(allowed))}")
-        return value
-
-    def choice(self, kind: type[E], value: Any, key: str) -> E:
-        names = [str(member.value) for member in kind]
-        if value not in names:
-            raise self.refuse(key, f"{value!r} is unknown", f"use one of {', '.join(names)}")
-        return kind(value)
-
-    def text(self, value: Any, key: str) -> str:
-        if not isinstance(value, str) or not 0 < len(value) < 256:
-            raise self.refuse(key, f"{value!r} is no name", "write a text of 1 to 255 characters")
-        return value
 
 
 def load(path: Path) -> Replication:
     """Read the file; raises InvalidSettings with file, key and remedy for the first mistake found."""
-    file = _File(path)
+    file = SettingsFile(path)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -90,13 +58,10 @@ def load(path: Path) -> Replication:
     return Replication(tuple(_dataset(file, name, value) for name, value in datasets.items()))
 
 
-def _dataset(file: _File, name: str, value: Any) -> Dataset:
+def _dataset(file: SettingsFile, name: str, value: Any) -> Dataset:
     here = f"datasets.{name}"
     if not _NAME.fullmatch(name):
         raise file.refuse(here, "is no dataset name", "use up to 28 lower-case letters, digits and hyphens")
-    if isinstance(value, dict) and "attributes" in value:
-        raise file.refuse(f"{here}.attributes", "holds policies for attributes, which this release does not have",
-                          "remove the table")  # fmt: skip
     table = file.table(value, here, _DATASET_KEYS)
     for required in ("engine", "replicas"):
         if required not in table:
@@ -104,19 +69,33 @@ def _dataset(file: _File, name: str, value: Any) -> Dataset:
     engine = file.choice(Engine, table["engine"], f"{here}.engine")
     for foreign in _FOREIGN[engine] & table.keys():
         raise file.refuse(f"{here}.{foreign}", f"means nothing to the engine {engine.value}", "remove it")
-    return Dataset(
+    dataset = Dataset(
         name=name,
         engine=engine,
         replicas=_replicas(file, table["replicas"], f"{here}.replicas"),
-        conflict=file.choice(Policy, table.get("conflict", "last_writer_wins"), f"{here}.conflict"),
         ttl_deletes=file.choice(TtlDeletes, table.get("ttl_deletes", "replicate"), f"{here}.ttl_deletes"),
         key=_key(file, table.get("key", {}), f"{here}.key"),
         tables=_tables(file, table.get("tables", ["public.*"]), f"{here}.tables"),
         max_clock_drift=_seconds(file, table.get("max_clock_drift", 60), f"{here}.max_clock_drift"),
     )
+    return _with_policies(file, table, here, dataset)
 
 
-def _tables(file: _File, value: Any, here: str) -> tuple[str, ...]:
+def _with_policies(file: SettingsFile, table: Mapping[str, Any], here: str, dataset: Dataset) -> Dataset:
+    engine, key, tables = dataset.engine, dataset.key, dataset.tables
+    names = (key.partition, key.sort or "") if engine is Engine.DYNAMODB else ()
+    return replace(
+        dataset,
+        conflict=file.choice(Policy, table.get("conflict", "last_writer_wins"), f"{here}.conflict"),
+        priority=priority(file, table, here, dataset.regions),
+        attributes=attributes(file, table.get("attributes", {}), f"{here}.attributes", engine, key, tables),
+        generation=file.whole(table.get("policies_generation", 1), f"{here}.policies_generation"),
+        redact=redacted(file, table.get("redact", []), f"{here}.redact", names),
+        journal_days=file.whole(table.get("journal_days", 90), f"{here}.journal_days", LONGEST_JOURNAL),
+    )
+
+
+def _tables(file: SettingsFile, value: Any, here: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise file.refuse(here, "is no list of tables", 'write ["public.*"], or schema.name for each')
     for each in value:
@@ -125,7 +104,7 @@ def _tables(file: _File, value: Any, here: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _replicas(file: _File, value: Any, here: str) -> tuple[ReplicaSite, ...]:
+def _replicas(file: SettingsFile, value: Any, here: str) -> tuple[ReplicaSite, ...]:
     if not isinstance(value, list) or len(value) < 2:
         raise file.refuse(here, "names fewer than two regions", 'list them, as in ["us-east-1", "eu-west-1"]')
     sites = tuple(_site(file, each, here) for each in value)
@@ -135,7 +114,7 @@ def _replicas(file: _File, value: Any, here: str) -> tuple[ReplicaSite, ...]:
     return sites
 
 
-def _site(file: _File, value: Any, here: str) -> ReplicaSite:
+def _site(file: SettingsFile, value: Any, here: str) -> ReplicaSite:
     known = frozenset({"region", "account"})
     table = {"region": value} if isinstance(value, str) else file.table(value, here, known)
     region, account = table.get("region"), table.get("account")
@@ -146,7 +125,7 @@ def _site(file: _File, value: Any, here: str) -> ReplicaSite:
     return ReplicaSite(region, account)
 
 
-def _key(file: _File, value: Any, here: str) -> KeySchema:
+def _key(file: SettingsFile, value: Any, here: str) -> KeySchema:
     table = file.table(value, here, _KEY_KEYS)
     if "sort_type" in table and "sort" not in table:
         raise file.refuse(f"{here}.sort_type", "stands without sort", "add sort or remove it")
@@ -165,7 +144,7 @@ def _key(file: _File, value: Any, here: str) -> KeySchema:
     )
 
 
-def _seconds(file: _File, value: Any, here: str) -> int:
+def _seconds(file: SettingsFile, value: Any, here: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 3600:
         raise file.refuse(here, f"{value!r} is no drift", "write seconds, more than 0 and at most 3600")
     return int(value * MICROSECONDS)
@@ -259,9 +238,12 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 
 
 if __name__ == "__main__":
+    from distributary.policy_functions import load_functions
+
     if len(sys.argv) != 2:
         sys.exit("usage: python -m distributary.settings FILE")
     try:
-        load(Path(sys.argv[1]))
+        for each in load(Path(sys.argv[1])).datasets:
+            load_functions(each)
     except InvalidSettings as mistake:
         sys.exit(str(mistake))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,14 @@ QUEUE = _LEAN.merge(Config(connect_timeout=2, read_timeout=4, retries={"mode": "
 
 @cache
 def settings() -> FunctionSettings:
-    """What this function was told; raises InvalidSettings at cold start."""
-    return function_settings()
+    """What this function was told, its policies' own functions loaded; raises InvalidSettings at cold start."""
+    told = function_settings()
+    if not any(rule.function for rule in told.dataset.attributes.values()):
+        return told
+    # Most datasets have none, and what loads them is then not imported.
+    from distributary.policy_functions import load_functions  # noqa: PLC0415
+
+    return replace(told, dataset=replace(told.dataset, functions=load_functions(told.dataset)))
 
 
 @cache

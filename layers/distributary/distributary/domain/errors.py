@@ -7,6 +7,7 @@ DistributaryError
 │   ├── NotSettled          a local write of the row is still in the change stream
 │   ├── Contended           another transaction holds what a write needs
 │   ├── ParentMissing       the row that a foreign key names has not arrived yet
+│   ├── PoliciesAhead       a message made under policies that are newer than this region's
 │   ├── SchemaDiffers       the table lacks a column of the change, or is not there yet
 │   └── OutOfTime           the function's deadline is too near to take new work
 ├── Unacceptable            this change or record can never be taken; park it whole
@@ -14,6 +15,8 @@ DistributaryError
 │   ├── MalformedMessage    an inbox message that is not ours, or not whole
 │   ├── UnknownFormat       a message of a format version that this release does not read
 │   ├── UnknownDataset      a message for a dataset that this replica does not hold
+│   ├── PoliciesDiffer      a message made under other policies of the same generation
+│   ├── PolicyFailed        a policy's own function raised, was slow or gave what no row can hold
 │   ├── UnknownTable        a change of a table that this replica does not publish
 │   ├── ClockDrift          a version further in the future than max_clock_drift
 │   ├── StaleChange         a change older than tombstones are trusted
@@ -95,6 +98,12 @@ class SchemaDiffers(RetryLater):
     hint = "Run the same DDL in this region; what was parked meanwhile can be redriven."
 
 
+class PoliciesAhead(RetryLater):
+    """The message was made under newer policies (`policies_generation`) than this region has; they are on their way."""
+
+    hint = "Waits by itself. Deploy the newer replication.toml in this region too."
+
+
 class OutOfTime(RetryLater):
     """The function's deadline is too near to take new work."""
 
@@ -130,6 +139,18 @@ class UnknownDataset(Unacceptable):
     """The message is for a dataset that this replica does not hold."""
 
     hint = "Deploy the same replication.toml in every region, then redrive."
+
+
+class PoliciesDiffer(Unacceptable):
+    """The message was made under other policies of the same generation, so nothing tells which are to hold."""
+
+    hint = "Deploy one replication.toml in every region, or raise policies_generation with each change; then redrive."
+
+
+class PolicyFailed(Unacceptable):
+    """A function of a custom policy raised an error, took too long or gave what no row can hold."""
+
+    hint = "Try it with `distributary policy check`, deploy the repaired function in every region, then redrive."
 
 
 class UnknownTable(Unacceptable):

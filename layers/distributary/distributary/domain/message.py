@@ -1,8 +1,8 @@
 """Inbox messages: many changes of one region as text, and back, with everything checked that comes in.
 
-A message is a JSON object {format, dataset, policies, home, changes} or, for an SQL database, {…, home, blocks}. One
-whose only change is too large as text is deflated (zlib, base64, after the prefix "deflate:"): typed JSON can be
-several times the size of the item it shows.
+A message is a JSON object {format, dataset, policies, generation, home, changes} or, for an SQL database, {…, home,
+blocks}; a generation that is left out is the first. One whose only change is too large as text is deflated (zlib,
+base64, after the prefix "deflate:"): typed JSON can be several times the size of the item it shows.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from distributary.domain.errors import (
     ItemTooLarge,
     MalformedMessage,
     MalformedStamp,
+    PoliciesAhead,
+    PoliciesDiffer,
     UnknownDataset,
     UnknownFormat,
 )
@@ -54,7 +56,9 @@ def pack_blocks(dataset: Dataset, home: str, blocks: Iterable[Block]) -> Iterato
 
 
 def _head(dataset: Dataset, home: str, content: str) -> str:
-    head = json.dumps({"format": FORMAT, "dataset": dataset.name, "policies": dataset.policies, "home": home})
+    policies = {"policies": dataset.policies}
+    generation = {"generation": dataset.generation} if dataset.generation > 1 else {}
+    head = json.dumps({"format": FORMAT, "dataset": dataset.name, **policies, **generation, "home": home})
     return f'{head[:-1]}, "{content}": ['
 
 
@@ -88,7 +92,12 @@ def _parts(block: Block, limit: int) -> Iterator[str]:
 
 
 def unpack(text: str, dataset: Dataset) -> list[Change]:
-    """Read a message; raises MalformedMessage, UnknownFormat or UnknownDataset, each with what was found."""
+    """Read a message, whatever older policies it was made under.
+
+    Raises:
+        MalformedMessage, UnknownFormat, UnknownDataset, PoliciesDiffer: park it; each tells what was found.
+        PoliciesAhead: this region's policies are older, so the message has to wait.
+    """
     if dataset.engine is Engine.AURORA:
         return [change for block in unpack_blocks(text, dataset) for change in block.changes()]
     home, changes = _content(text, dataset, "changes")
@@ -109,14 +118,25 @@ def _content(text: str, dataset: Dataset, name: str) -> tuple[str, list[Any]]:
         raise UnknownFormat(f"format {document['format']!r}, this release reads {FORMAT}")
     if document.get("dataset") != dataset.name:
         raise UnknownDataset(f"dataset {document.get('dataset')!r}, this replica holds {dataset.name!r}")
-    if document.get("policies") != dataset.policies:
-        raise UnknownDataset(f"made under policies {document.get('policies')!r}, this replica has {dataset.policies!r}")
+    _check_policies(document.get("policies"), document.get("generation", 1), dataset)
     home, content = document.get("home"), document.get(name)
     if home not in dataset.regions:
         raise MalformedMessage(f"home {home!r} is no replica of the dataset")
     if not isinstance(content, list):
         raise MalformedMessage(f"{name} is not a list")
     return home, content
+
+
+def _check_policies(policies: Any, generation: Any, dataset: Dataset) -> None:
+    if not isinstance(policies, str) or type(generation) is not int or generation < 1:
+        raise MalformedMessage(f"made under policies {policies!r} of generation {generation!r}")
+    if policies == dataset.policies or generation < dataset.generation:
+        return
+    found = f"made under policies {policies} of generation {generation}"
+    ours = f"this replica has {dataset.policies} of generation {dataset.generation}"
+    if generation > dataset.generation:
+        raise PoliciesAhead(f"{found}, {ours}")
+    raise PoliciesDiffer(f"{found}, {ours}")
 
 
 def _document(change: Change) -> dict[str, Any]:

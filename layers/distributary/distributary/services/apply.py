@@ -132,12 +132,14 @@ class Apply:
         troubles: dict[int, DistributaryError],
         report: ApplyReport,
     ) -> Iterator[tuple[int, list[T]]]:
-        """The content of each message, with its index; what cannot be read is parked."""
+        """The content of each message, with its index. What cannot be read is parked, or comes again by itself."""
         for at, message in enumerate(messages):
             try:
                 yield at, reader(message.body, self.dataset)
             except Unacceptable as error:
                 self._park(at, error, message.body, troubles, report)
+            except RetryLater as error:
+                troubles[at] = error
 
     def _take(
         self,
