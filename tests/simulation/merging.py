@@ -90,15 +90,13 @@ class MergingWriters(Writers):
         """Make one write in a region."""
         key = self.choices.pick(self.keys)
         stamping = self.choices.chance(0.2)
-        counting = self.world.setting.writing is Writing.COUNTING
-        self.perform(self.choices.pick(COUNTING if counting else MERGING), region, key, stamping=False) if not stamping else self.perform(
-            self.choices.pick(STAMPED), region, key, stamping=True
-        )
+        unmodified = COUNTING if self.world.setting.writing is Writing.COUNTING else MERGING
+        self.perform(self.choices.pick(STAMPED if stamping else unmodified), region, key, stamping=stamping)
 
     def _add(self, region: StreamRegion, key: Image) -> None:
         """ADD of a number, as DynamoDB does it: to nothing as to 0."""
         row = region.table.get(key) or key
-        number = int(row.get(NUMBER, {"N": "0"})["N"]) + self.choices.pick((1, 1, 5, -2))
+        number = int(row.get(NUMBER, {}).get("N", "0")) + self.choices.pick((1, 1, 5, -2))
         region.table.write(key, {**row, NUMBER: {"N": str(number)}})
 
     def _set(self, region: StreamRegion, key: Image) -> None:
@@ -112,14 +110,14 @@ class MergingWriters(Writers):
     def _tag(self, region: StreamRegion, key: Image) -> None:
         """ADD of an element to the set."""
         row = region.table.get(key) or key
-        tags = {*row.get(TAGS, {"SS": []})["SS"], self.choices.pick("pqr")}
+        tags = {*row.get(TAGS, {}).get("SS", []), self.choices.pick("pqr")}
         region.table.write(key, {**row, TAGS: {"SS": sorted(tags)}})
 
     def _untag(self, region: StreamRegion, key: Image) -> None:
         """DELETE of an element from the set, which is gone with its last."""
         row = region.table.get(key)
         if row is not None and TAGS in row:
-            tags = {*row[TAGS]["SS"]} - {self.choices.pick("pqr")}
+            tags = {*row[TAGS].get("SS", [])} - {self.choices.pick("pqr")}
             rest = {name: value for name, value in row.items() if name != TAGS}
             region.table.write(key, {**rest, **({TAGS: {"SS": sorted(tags)}} if tags else {})})
 
@@ -139,9 +137,7 @@ class MergingWriters(Writers):
     def _retype(self, region: StreamRegion, key: Image) -> None:
         """A value that the policy cannot mean."""
         row = region.table.get(key) or key
-        name = self.choices.pick((NUMBER, TAGS))
-        if name == NUMBER or TAGS in row:
-            region.table.write(key, {**row, TAGS: {"SS": ["p"]}} if name == TAGS else {**row, NUMBER: {"N": "3"}, "b": {"S": "t"}})
+        region.table.write(key, {**row, self.choices.pick((NUMBER, TAGS)): {"S": "neither"}})
 
     def _save_all(self, region: StreamRegion, key: Image) -> None:
         """A stamping writer's put of what it has read, with another number."""
@@ -155,5 +151,15 @@ _W, _M = Writers, MergingWriters
 _PLAIN: tuple[Operation, ...] = (_W._refrain, _W._update, _W._update, _W._stale_copy, _W._foreign_copy)
 _OWN: tuple[Any, ...] = (_M._add, _M._add, _M._add, _M._set, _M._tag, _M._tag, _M._untag, _M._put_all)
 COUNTING: Sequence[Any] = (*_PLAIN, *_OWN)
-MERGING: Sequence[Any] = (*_PLAIN, *_OWN, _M._forget, _W._put, _W._delete, _W._delete, _W._expire, _W._insert_if_absent)
+MERGING: Sequence[Any] = (
+    *_PLAIN,
+    *_OWN,
+    _M._forget,
+    _M._retype,
+    _W._put,
+    _W._delete,
+    _W._delete,
+    _W._expire,
+    _W._insert_if_absent,
+)
 STAMPED: Sequence[Any] = (_W._refrain, _M._save_all, _W._stamped_update)

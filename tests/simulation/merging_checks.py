@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from distributary.domain.change import Change, StreamRecord
-from distributary.domain.image import STATE_ATTRIBUTE, Image, digest_of, key_text, same_content
+from distributary.domain.image import STATE_ATTRIBUTE, Image, digest_of, key_text
 from distributary.domain.policies import AttributePolicy
 from distributary.domain.row import Row
 from tests.simulation.checks import misread
-from tests.simulation.merging import LEAST, NUMBER, TAGS, BEST, MergingWorld
+from tests.simulation.merging import BEST, LEAST, NUMBER, TAGS, MergingWorld
 from tests.simulation.setting import Writing
 from tests.simulation.witness import Fault, Witness
 
@@ -101,7 +101,7 @@ def _miscounted(witness: MergingWitness, key: Image) -> Iterator[Fault]:
     image = world.regions[0].table.get(key)
     if image is None:
         return
-    # An attribute that is removed, if only by an old copy, begins anew: what it comes to is known from what follows only.
+    # An attribute that is removed, if only by an old copy, begins anew: what was before does not count.
     gone = {name for r in records if r.old and r.new for name in r.old.content.keys() - r.new.content.keys()}
     rules = {name: rule.policy for name, rule in world.own.items() if name == TAGS or name not in gone}
     if rules.get(NUMBER) is AttributePolicy.COUNTER:
@@ -126,6 +126,3 @@ def _number(row: Row | None) -> Decimal:
 
 def _tags(row: Row | None) -> set[str]:
     return set(row.content.get(TAGS, {"SS": []})["SS"]) if row is not None else set()
-
-
-__all__ = ["MergingWitness", "same_content", "verdict"]

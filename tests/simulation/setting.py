@@ -17,8 +17,8 @@ STEPS = (-500_000, -2_000_000, -10_000_000, 10_000_000)
 class Writing(Enum):
     """Which kinds of applications write the table.
 
-    TRIGGERS: any, of a database that stamps every write itself. COUNTING, MERGING: any, of a table whose policies merge;
-    in the first nothing is deleted, so that it is known what numbers and sets have to come to.
+    TRIGGERS: any, of a database that stamps every write itself. COUNTING, MERGING: any, of a table whose policies
+    merge; in the first nothing is deleted, so that it is known what numbers and sets have to come to.
     """
 
     UNMODIFIED = "unmodified"

@@ -22,6 +22,7 @@ from distributary.domain.dataset import Engine
 from distributary.ports import Inboxes
 from distributary.services.apply import Apply
 from distributary.services.capture import Capture
+from distributary.services.deciding import merging, settling
 from distributary.services.forward import Forward
 from distributary.services.redrive import Redrive
 from distributary.settings import FunctionSettings, function_settings
@@ -68,6 +69,7 @@ def capture() -> Capture:
         clock=clock,
         unique=unique,
         spread=side_by_side().map,
+        settle=settling(told.dataset),
     )
 
 
@@ -91,6 +93,7 @@ def apply() -> Apply:
         clock=clock,
         unique=unique,
         sleep=time.sleep,
+        decide=merging(told.dataset),
     )
 
 

@@ -1,7 +1,7 @@
-"""What a row's attributes without a policy of their own are, together or each by itself, and how two such states become one.
+"""States of a row's attributes that have no policy of their own, together or each by itself, and how two become one.
 
-A `Unit` is one write's attributes as a whole; of two the greater in an order stands. Each order is total, and a write on
-top of another is always the greater, so that the join is commutative, associative and idempotent:
+A `Unit` is one write's attributes as a whole; of two the greater in an order stands. Each order is total, and a write
+on top of another is always the greater, so that the join is commutative, associative and idempotent:
 
     last_writer_wins     (version)
     region_priority      (how often each region wrote, the first of the priority first; version)
@@ -39,15 +39,8 @@ class Unit:
         """What is compared. Two contents of one version are possible where the policies have changed: one stands."""
         if policy is Policy.FIRST_WRITER_WINS:
             (at, sequence, writes), version = self.order or (0, 0, 0), self.version
-            return (
-                -at,
-                -sequence,
-                writes,
-                -version.timestamp,
-                -version.sequence,
-                version.region,
-                digest_of(self.content),
-            )
+            earliest = -version.timestamp, -version.sequence, version.region
+            return -at, -sequence, writes, *earliest, digest_of(self.content)
         return *self.order, self.version, digest_of(self.content)
 
 

@@ -1,7 +1,7 @@
 """Merges a change of another region into a replica under policies with memory: two states become one.
 
-Like `merge`, but what arrives is joined with what is there instead of compared, and a deletion removes what was not made
-on top of it, whatever the versions say.
+Like `merge`, but what arrives is joined with what is there instead of compared, and a deletion removes what was not
+made on top of it, whatever the versions say.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _known(here: _Here, tombstone: Tombstone) -> RowState | None:
 
 
 def _beneath(record: StreamRecord, tombstone: Tombstone, place: Place) -> Tombstone | None:
-    """The deletion that an insert was made on top of: one of this region's own earlier records, or one that was there."""
+    """The deletion that an insert was made on top of: of an earlier record of this region, or one that was there."""
     if record.old is not None or tombstone.deletion is None:
         return None
     if tombstone.deletion.region == place.region and tombstone.deletion.sequence < record.sequence:

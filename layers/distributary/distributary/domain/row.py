@@ -93,7 +93,7 @@ class Ledger:
     """What this region has made of its own writes of a row so far, kept where no application can lose it.
 
     Only where a policy needs memory. sequence: of the last record taken in. version: what that was given. image: the
-    whole row as it is then to be, stamp and state included; none for a deletion, of which context keeps what it had seen.
+    whole row as it is then to be, stamp and state included; none for a deletion. context: what that had seen.
     """
 
     sequence: int

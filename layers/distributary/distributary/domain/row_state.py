@@ -3,8 +3,8 @@
 Two states become one by joining their parts. What a state knows beside its values stands in the row's
 `replication_state` (`state_documents`).
 
-A deletion removes a row unless it was made on top of it. So of two states made on top of different deletions that of the
-newer counts whole, and a row is there if nothing newer than that was deleted.
+A deletion removes a row unless it was made on top of it. So of two states made on top of different deletions that of
+the newer counts whole, and a row is there if nothing newer than that was deleted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from distributary.domain.version import NOTHING_SEEN, Context, Version
 
 @dataclass(frozen=True)
 class RowState:
-    """version: the newest that was merged. context: all that were. incarnation: the deletion beneath, ALWAYS if none."""
+    """version: the newest that was merged. context: all that were. incarnation: the deletion beneath, if any."""
 
     version: Version
     context: Context

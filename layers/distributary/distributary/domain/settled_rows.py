@@ -51,9 +51,10 @@ def show(
 ) -> Decision[bool]:
     """Make the row show a state; False: it was written meanwhile, or had to be given a stamp first, look again.
 
-    The row is replaced whole, so that what it shows is exactly what its stamp says: an attribute that the condition could
-    not see comes back with its own record. Content is replaced only over a stamp, so that nothing takes the replacement
-    for an application's write. in_ledger: the ledger holds all of the state, so that its stamp alone may be written.
+    The row is replaced whole, so that what it shows is exactly what its stamp says: an attribute that the condition
+    could not see comes back with its own record. Content is replaced only over a stamp, so that nothing takes the
+    replacement for an application's write. in_ledger: the ledger holds all of the state, so that its stamp alone may be
+    written.
     """
     if row is None:
         inserted: bool = yield Write(None, image_of(state, link_of_insert(place.region, place.unique), lattice))
@@ -75,7 +76,7 @@ def take_away(row: Row, deletion: Tombstone, place: Place) -> Decision[bool]:
 
 
 def look_again(place: Place, lattice: StateLattice) -> Decision[Tombstone | None]:
-    """After a row was written: remove it if a deletion is there that it was not made on top of. Returns the tombstone."""
+    """After a row was written: remove it if a deletion is there that it was not made on top of. The tombstone."""
     tombstone: Tombstone | None = None
     for _ in range(ATTEMPTS):
         stored: Tombstone | None = yield LookBack()
