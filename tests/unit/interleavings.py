@@ -11,7 +11,7 @@ from distributary.domain.errors import NotSettled
 from distributary.domain.image import Image, key_text
 from distributary.domain.stamp import Writer
 from distributary.domain.stamped_merge import merge_stamped, settle_inserted
-from distributary.domain.steps import Decision, Look, LookBack, Remember
+from distributary.domain.steps import Decision, Look, LookBack, Record, Remember
 from tests.unit.stamped_sites import StampedSite
 
 Actor: TypeAlias = Generator[None, None, None]
@@ -32,6 +32,8 @@ def stepping(site: StampedSite, name: Image, decide: Callable[[], Decision[Any]]
                 step = decision.send(site.replica.look_back([name])[row])
             elif isinstance(step, Remember):
                 step = decision.send(site.replica.remember([(name, step)])[0])
+            elif isinstance(step, Record):
+                step = decision.send(None)
             else:
                 step = decision.send(site.replica.write([(name, step)])[0])
     except StopIteration:

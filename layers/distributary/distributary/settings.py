@@ -83,14 +83,13 @@ def _dataset(file: SettingsFile, name: str, value: Any) -> Dataset:
 
 def _with_policies(file: SettingsFile, table: Mapping[str, Any], here: str, dataset: Dataset) -> Dataset:
     engine, key, tables = dataset.engine, dataset.key, dataset.tables
-    names = (key.partition, key.sort or "") if engine is Engine.DYNAMODB else ()
     return replace(
         dataset,
         conflict=file.choice(Policy, table.get("conflict", "last_writer_wins"), f"{here}.conflict"),
         priority=priority(file, table, here, dataset.regions),
         attributes=attributes(file, table.get("attributes", {}), f"{here}.attributes", engine, key, tables),
         generation=file.whole(table.get("policies_generation", 1), f"{here}.policies_generation"),
-        redact=redacted(file, table.get("redact", []), f"{here}.redact", names),
+        redact=redacted(file, table.get("redact", []), f"{here}.redact"),
         journal_days=file.whole(table.get("journal_days", 90), f"{here}.journal_days", LONGEST_JOURNAL),
     )
 

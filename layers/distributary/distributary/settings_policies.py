@@ -59,16 +59,14 @@ def attributes(
     return rules
 
 
-def redacted(file: SettingsFile, value: Any, here: str, key: tuple[str, ...]) -> frozenset[str]:
-    """The attributes whose values the journal does not show. key: names of the key. Raises InvalidSettings."""
+def redacted(file: SettingsFile, value: Any, here: str) -> frozenset[str]:
+    """The attributes whose values the journal does not show. Raises InvalidSettings."""
     if not isinstance(value, list):
         raise file.refuse(here, "is no list of attributes", 'list them, as in ["email", "phone"]')
     names = [file.text(each, here) for each in value]
     for name in names:
         if names.count(name) > 1:
             raise file.refuse(here, f"names {name} twice", "keep one")
-        if name in key:
-            raise file.refuse(here, f"{name} is part of the key, by which the journal names a row", "remove it")
     return frozenset(names)
 
 
