@@ -80,6 +80,10 @@ class StateLattice:
     def join(self, one: RowState, other: RowState) -> RowState:
         """Both states as one: commutative, associative and idempotent."""
         context = one.context.merge(other.context)
+        if context == one.context and one.covers(other.version):
+            return one  # it has all of the other in it; said by the parts as well, unless those had other policies
+        if context == other.context and other.covers(one.version):
+            return other
         if one.incarnation != other.incarnation:
             return replace(max(one, other, key=lambda state: state.incarnation), context=context)
         own = dict(one.attributes)
