@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from distributary.domain.change import Change
-from distributary.domain.conflict import Judgement, Verdict, judge
+from distributary.domain.conflict import Conflict, Judgement, Resolution, Side, Verdict, judge
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, digest_of
 from distributary.domain.place import Place
+from distributary.domain.policies import Policy
 from distributary.domain.removal import ATTEMPTS, look_again, remove
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_to, stamped, with_lowest_stamp
-from distributary.domain.steps import Decision, Look, Remember, Write
+from distributary.domain.steps import Decision, Look, Record, Remember, Write
 from distributary.domain.version import NOTHING_SEEN, Context
 
 
@@ -79,6 +80,7 @@ def _replace(row: Row, change: Change, image: Image, place: Place, take_unsettle
         yield Write(row, with_lowest_stamp(row.content, place.region))
         return None
     judgement = judge(change.version, change.context, row.version, row.context)
+    yield from _on_record(judgement, change, _side(row), place)
     if judgement.verdict is not Verdict.NEWER:
         return _merged(judgement)
     if not (yield Write(row, _taken(change, image, row.context, link_to(row.image, place.region)))):
@@ -103,6 +105,7 @@ def _delete(change: Change, place: Place, take_unsettled: bool) -> Decision[Merg
             continue
         _require_settled(row, take_unsettled)
         judgement = judge(change.version, change.context, row.version, row.context)
+        yield from _on_record(judgement, change, _side(row), place)
         if judgement.verdict is not Verdict.NEWER:
             return _merged(judgement)
         if (yield from remove(row, change.version, change.context, place)):
@@ -140,7 +143,27 @@ def _stay_deleted(change: Change, state: State, tombstone: Tombstone, place: Pla
     if state.row is not None and state.row.version == change.version:  # inserted by a delivery that ended too early
         yield from look_again(change.version, place)
     judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
+    if tombstone.deletion is not None:
+        yield from _on_record(judgement, change, Side(tombstone.deletion, tombstone.context, None), place)
     return Merged(Effect.KEPT, judgement.conflict)
+
+
+def _side(row: Row) -> Side | None:
+    return Side(row.version, row.context, row.content) if row.version else None
+
+
+def _on_record(judgement: Judgement, change: Change, present: Side | None, place: Place) -> Decision[None]:
+    """Where neither writer had seen the other: the conflict goes into the journal before the row shows its outcome."""
+    if judgement.conflict and present is not None:
+        arriving = Side(change.version, change.context, change.image)
+        yield Record(conflict_by_version(arriving, present, change.key, place))
+
+
+def conflict_by_version(arriving: Side, present: Side, key: Image, place: Place) -> Conflict:
+    """The conflict of two states of which the newer wins."""
+    resolution = Resolution.ARRIVED if arriving.version > present.version else Resolution.KEPT
+    policy = Policy.LAST_WRITER_WINS.value
+    return Conflict(place.dataset, place.table, key, arriving, present, policy, resolution, place.region, place.now)
 
 
 def _merged(judgement: Judgement) -> Merged:

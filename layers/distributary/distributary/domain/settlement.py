@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from distributary.domain.change import Change, StreamRecord
-from distributary.domain.conflict import judge
+from distributary.domain.conflict import Side, judge
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import Image, same_content
 from distributary.domain.memory import deleted_before, recollect
-from distributary.domain.merge import buried
+from distributary.domain.merge import buried, conflict_by_version
 from distributary.domain.origin import Origin, needs_tombstone, origin_of
 from distributary.domain.place import Place
 from distributary.domain.removal import ATTEMPTS, look_again, remove
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import UNKNOWN, Stamp, Writer, link_of_insert, link_to, stamped
-from distributary.domain.steps import Decision, Look, LookBack, Remember, Write
+from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
 from distributary.domain.version import NOTHING_SEEN, Context, Version
 
 
@@ -154,6 +154,10 @@ def _show(local: LocalWrite, state: State) -> Decision[bool]:
     if row is None:
         return (yield from _show_absent(local, state))
     newer = row.version is not None and row.version >= local.version
+    if row.version is not None and _conflict(local, row):
+        arriving = Side(local.version, local.context, local.row.content)
+        present = Side(row.version, row.context, None if row.marked else row.content)
+        yield Record(conflict_by_version(arriving, present, local.record.key, local.place))
     if row.marked and newer and row.version is not None:
         if not (yield from _note(local, state)):
             return False
