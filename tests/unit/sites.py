@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, MemoryParking, MemoryQueue
 from distributary.adapters.memory.replica import MemoryTable
 from distributary.domain.change import Change, StreamRecord
+from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.delivery import Arrival
 from distributary.domain.errors import DistributaryError
@@ -70,6 +71,7 @@ class Site:
     interruptions: dict[str, deque[Callable[[], object]]] = field(default_factory=lambda: defaultdict(deque))
     accesses: list[str] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
+    recorded: list[Conflict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.table = MemoryTable(self.clock)
@@ -170,10 +172,14 @@ class Site:
         return self._decide(change.key, merge(change, self.place(), take_unsettled=take_unsettled))
 
     def _decide(self, row: Image, decision: Decision[T]) -> T:
-        (result,) = run(self.replica, [(row, decision)])
+        (result,) = run(self.replica, [(row, decision)], self._record)
         if isinstance(result, DistributaryError):
             raise result
         return result
+
+    def _record(self, conflicts: Sequence[Conflict]) -> None:
+        self._access("record")
+        self.recorded.extend(conflicts)
 
     def last(self) -> StreamRecord:
         """The newest record of the change stream."""
