@@ -15,7 +15,10 @@ from distributary.domain.parcel import Parcel
 
 @dataclass
 class CaptureReport:
-    """The facts of one batch. shipped and held: changes for each peer, in its inbox or in the outbox for it."""
+    """The facts of one batch. shipped and held: changes for each peer, in its inbox or in the outbox for it.
+
+    unjournaled: conflicts that the journal or the event bus has missed.
+    """
 
     records: int = 0
     origins: Counter[Origin] = field(default_factory=Counter)
@@ -24,6 +27,7 @@ class CaptureReport:
     held: dict[str, DistributaryError] = field(default_factory=dict)
     parked: list[Parcel] = field(default_factory=list)
     failure: Failure | None = None
+    unjournaled: int = 0
 
 
 @dataclass
@@ -32,6 +36,7 @@ class ApplyReport:
 
     failed: the messages that come again, by id, with the reason. lags: microseconds from the version's time, one for
     each change that was written. not_postponed: messages that come again only after the queue's own timeout.
+    unjournaled: conflicts that the journal or the event bus has missed.
     """
 
     messages: int = 0
@@ -42,6 +47,7 @@ class ApplyReport:
     parked: list[Parcel] = field(default_factory=list)
     failed: dict[str, DistributaryError] = field(default_factory=dict)
     not_postponed: int = 0
+    unjournaled: int = 0
 
 
 @dataclass
