@@ -55,19 +55,25 @@ class JournalTable:
         return missed
 
     def _put_one_by_one(self, entries: Sequence[Entry], items: dict[str, dict[str, Any]]) -> Missed:
-        """One item that DynamoDB refuses fails a whole request. Alone it is written without its images."""
+        """One item that DynamoDB refuses fails a whole request."""
         missed: Missed = {}
         for at, entry in enumerate(entries):
             try:
-                try:
-                    missed |= self._put([items[entry.id]])
-                except RejectedByDatabase:
-                    missed |= self._put([item_of(shortened(entry))])
-            except DistributaryError as error:
+                missed |= self._put_alone(entry, items[entry.id])
+            except RejectedByDatabase as error:
                 missed[entry.id] = error
-                if not isinstance(error, RejectedByDatabase):
-                    return missed | {each.id: error for each in entries[at:]}
+            except DistributaryError as error:
+                return missed | {each.id: error for each in entries[at:]}
         return missed
+
+    def _put_alone(self, entry: Entry, item: dict[str, Any]) -> Missed:
+        """Write one item, with fewer images if DynamoDB refuses it otherwise."""
+        for each in (item, item_of(shortened(entry, keep_losing=True))):
+            try:
+                return self._put([each])
+            except RejectedByDatabase:
+                continue
+        return self._put([item_of(shortened(entry))])
 
     def _put(self, items: Sequence[dict[str, Any]]) -> Missed:
         request: Any = {self._table: [{"PutRequest": {"Item": item}} for item in items]}
