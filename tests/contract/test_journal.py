@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from distributary.adapters.journal_items import ITEM_LIMIT
-from distributary.domain.conflict import Resolution, Side
+from distributary.domain.conflict import Conflict, Resolution, Side
 from distributary.domain.image import Image, digest_of
 from distributary.domain.journal import HASHED, REDACTS_NOTHING, Redaction, entry_of
 from distributary.domain.version import NOTHING_SEEN, Version
@@ -218,15 +218,15 @@ def large(size: int, **changes: Any) -> Image:
     return {"pk": {"S": "order-1"}, "blob": {"S": "x" * size}, **changes}
 
 
-def sides(arriving: Image, present: Image) -> dict[str, Side]:
+def between(arriving: Image, present: Image) -> Conflict:
     made = conflict()
-    return {"arriving": replace(made.arriving, image=arriving), "present": replace(made.present, image=present)}
+    return conflict(arriving=replace(made.arriving, image=arriving), present=replace(made.present, image=present))
 
 
 @on_tables
 def test_of_a_conflict_over_the_limit_the_losing_image_is_kept(tables: NewDesk) -> None:
     desk: TableDesk = tables()
-    made = conflict(**sides(large(300_000), large(200_000)))
+    made = between(large(300_000), large(200_000))
     assert desk.journal.record([made]) == 0
     entry = desk.recorded.find(made.id)
     assert entry is not None
@@ -240,7 +240,7 @@ def test_of_a_conflict_over_the_limit_the_losing_image_is_kept(tables: NewDesk) 
 def test_of_images_over_the_limit_digests_are_kept(tables: NewDesk) -> None:
     desk: TableDesk = tables()
     full = large(ITEM_LIMIT)
-    made = conflict(**sides(full, full))
+    made = between(full, full)
     assert desk.journal.record([made]) == 0
     entry = desk.recorded.find(made.id)
     assert entry is not None
@@ -252,7 +252,7 @@ def test_of_images_over_the_limit_digests_are_kept(tables: NewDesk) -> None:
 def test_as_much_as_fits_is_kept_whole(tables: NewDesk) -> None:
     desk: TableDesk = tables()
     image = large(ITEM_LIMIT - 6_000)  # some emulators' limit is lower by 4,600
-    made = conflict(**sides(image, {"pk": {"S": "order-1"}}))
+    made = between(image, {"pk": {"S": "order-1"}})
     assert desk.journal.record([made]) == 0
     entry = desk.recorded.find(made.id)
     assert entry is not None

@@ -15,6 +15,12 @@ from distributary.domain.journal import Entry, Redaction, entry_of
 REST = 10.0
 """Seconds for which a service that gave no answer is not asked again: each try would hold replication up."""
 
+PATIENCE = 5.0
+"""Seconds after which a call sends no more: a service that is slow is not waited for either."""
+
+PORTION = 50
+"""Conflicts between two looks at the clock."""
+
 
 class RecordingJournal:
     """`ports.Journal` over the journal's table and the event bus. Events may come twice, as conflicts do.
@@ -64,8 +70,17 @@ class _Way:
         self._rests_until = float("-inf")
 
     def __call__(self, entries: Sequence[Entry]) -> Missed:
-        if self._now() < self._rests_until:
-            return {each.id: Unavailable("gave no answer a moment ago") for each in entries}
+        missed: Missed = {}
+        deadline = self._now() + PATIENCE
+        for start in range(0, len(entries), PORTION):
+            some = entries[start : start + PORTION]
+            if self._rests_until <= self._now() <= deadline:
+                missed |= self._sent(some)
+            else:
+                missed |= {each.id: Unavailable("gave no answer a moment ago") for each in some}
+        return missed
+
+    def _sent(self, entries: Sequence[Entry]) -> Missed:
         missed = self._send(entries)
         if any(isinstance(error, Unavailable) for error in missed.values()):
             self._rests_until = self._now() + REST

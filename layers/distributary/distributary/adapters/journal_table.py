@@ -81,8 +81,8 @@ class JournalTable:
             try:
                 answer = self._client_for().batch_write_item(RequestItems=request)
             except (ClientError, BotoCoreError) as error:
-                if isinstance(error, ClientError) and parts_of(error)[0] in REJECTED:
-                    raise RejectedByDatabase(str(error)) from error
+                if isinstance(error, ClientError) and (code := parts_of(error)[0]) in REJECTED:
+                    raise RejectedByDatabase(code) from error  # the message may show values
                 raise error_from(error, "BatchWriteItem") from error
             request = answer.get("UnprocessedItems")
             if not request:
