@@ -10,10 +10,10 @@ from typing import Any
 
 import boto3
 import pytest
-from click.testing import Result
 from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
-from typer.testing import CliRunner
+from rich.console import Console
+from typer.testing import CliRunner, Result
 
 from cli import conflicts as commands
 from cli.main import app
@@ -22,7 +22,7 @@ from distributary.adapters.dynamodb.values import image_from_sdk, item_for_sdk
 from distributary.domain.conflict import Conflict, Resolution
 from distributary.domain.image import Image
 from distributary.domain.journal import HASHED, REDACTS_NOTHING, Redaction
-from tests.contract.conflicts import ARRIVING, HERE, HOUR, NOW, PRESENT, TableDesk, conflict
+from tests.contract.conflicts import ARRIVING, HERE, HOUR, NOW, PRESENT, TableDesk, conflict, id_of
 
 TABLE = "orders-table"
 FILE = """
@@ -57,7 +57,7 @@ class Stack:
 @pytest.fixture
 def new_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     """Makes the stack, of a dataset that redacts or does not."""
-    monkeypatch.setattr(commands, "console", commands.Console(highlight=False, width=200))
+    monkeypatch.setattr(commands, "console", Console(highlight=False, width=200))
     monkeypatch.setattr(wiring, "clock", lambda: NOW + HOUR)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
@@ -121,7 +121,7 @@ def test_a_list_tells_when_what_and_how_it_ended(stack: Stack) -> None:
     first, second = [line for line in result.output.splitlines() if "pk=" in line]
     assert "pk=order-2" in first
     assert "the row shows both" in first
-    assert conflict().id in second
+    assert id_of(conflict()) in second
     assert "eu-west-1" in second
     assert "the arriving one stays" in second
 
@@ -129,7 +129,7 @@ def test_a_list_tells_when_what_and_how_it_ended(stack: Stack) -> None:
 def test_programs_get_one_document_a_line(stack: Stack) -> None:
     stack.record(conflict())
     (told,) = documents(stack.run("list", "--json"))
-    assert (told["id"], told["key"], told["lost"]) == (conflict().id, {"pk": {"S": "order-1"}}, True)
+    assert (told["id"], told["key"], told["lost"]) == (id_of(conflict()), {"pk": {"S": "order-1"}}, True)
     assert told["arriving"]["region"] == "eu-west-1"
     assert "image" not in told["arriving"]
 
@@ -193,7 +193,7 @@ def test_followed_conflicts_come_once_each_until_ctrl_c(stack: Stack, monkeypatc
             raise KeyboardInterrupt
         stack.record(conflict(f"late-{len(pauses)}", at=NOW + HOUR))
 
-    monkeypatch.setattr(commands.time, "sleep", pause)
+    monkeypatch.setattr("time.sleep", pause)
     result = stack.run("list", "--follow", "--json")
     keys = [told["key"]["pk"]["S"] for told in documents(result)]
     assert keys == ["order-1", "order-2", "late-1", "late-2"]
@@ -204,7 +204,7 @@ def test_followed_conflicts_come_once_each_until_ctrl_c(stack: Stack, monkeypatc
 
 def test_both_states_are_shown_side_by_side(stack: Stack) -> None:
     stack.record(conflict())
-    output = stack.run("show", conflict().id).output
+    output = stack.run("show", id_of(conflict())).output
     assert "✓ stays" in output
     assert "✗ lost" in output
     (line,) = [line for line in output.splitlines() if "total" in line]
@@ -214,7 +214,7 @@ def test_both_states_are_shown_side_by_side(stack: Stack) -> None:
 def test_a_deletion_and_a_redacted_value_are_said_to_be_so(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack(Redaction(frozenset({"card"}), b"secret"))
     stack.record(conflict(present=replace(conflict().present, image=None)))
-    output = stack.run("show", conflict().id).output
+    output = stack.run("show", id_of(conflict())).output
     assert "deletion in us-east-1" in output
     assert HASHED in output
     assert "4929" not in output
@@ -222,7 +222,7 @@ def test_a_deletion_and_a_redacted_value_are_said_to_be_so(new_stack: Callable[.
 
 def test_a_conflict_can_be_shown_as_json(stack: Stack) -> None:
     stack.record(conflict())
-    (told,) = documents(stack.run("show", conflict().id, "--json"))
+    (told,) = documents(stack.run("show", id_of(conflict()), "--json"))
     assert told["arriving"]["image"] == json.loads(json.dumps(ARRIVING))
 
 
@@ -242,7 +242,7 @@ def stored(image: Image) -> dict[str, Any]:
 def test_the_lost_state_is_written_as_an_application_would(stack: Stack) -> None:
     stack.record(conflict())
     stack.client.put_item(TableName=TABLE, Item=stored(ARRIVING))
-    result = stack.run("restore", conflict().id, "--yes")
+    result = stack.run("restore", id_of(conflict()), "--yes")
     assert result.exit_code == 0, result.output
     assert stack.row() == PRESENT
 
@@ -250,30 +250,30 @@ def test_the_lost_state_is_written_as_an_application_would(stack: Stack) -> None
 def test_a_lost_deletion_deletes_again(stack: Stack) -> None:
     stack.record(conflict(present=replace(conflict().present, image=None)))
     stack.client.put_item(TableName=TABLE, Item=stored(ARRIVING))
-    assert stack.run("restore", conflict().id, "--yes").exit_code == 0
+    assert stack.run("restore", id_of(conflict()), "--yes").exit_code == 0
     assert stack.row() is None
 
 
 def test_nothing_is_written_before_it_is_confirmed(stack: Stack) -> None:
     stack.record(conflict())
-    refused = stack.run("restore", conflict().id, typed="n\n")
+    refused = stack.run("restore", id_of(conflict()), typed="n\n")
     assert refused.exit_code == 1
     assert "✗ lost" in refused.output
     assert stack.row() is None
-    assert stack.run("restore", conflict().id, typed="y\n").exit_code == 0
+    assert stack.run("restore", id_of(conflict()), typed="y\n").exit_code == 0
     assert stack.row() == PRESENT
 
 
 def test_the_table_can_be_named(stack: Stack) -> None:
     stack.record(conflict())
-    result = stack.run("restore", conflict().id, "--yes", "--table-name", "elsewhere")
+    result = stack.run("restore", id_of(conflict()), "--yes", "--table-name", "elsewhere")
     assert result.exit_code == 1
     assert "MissingResource" in result.stderr
 
 
 def test_what_shows_both_states_has_lost_nothing(stack: Stack) -> None:
     stack.record(conflict(resolution=Resolution.MERGED))
-    result = stack.run("restore", conflict().id, "--yes")
+    result = stack.run("restore", id_of(conflict()), "--yes")
     assert result.exit_code == 1
     assert "nothing was lost" in result.stderr
 
@@ -281,7 +281,7 @@ def test_what_shows_both_states_has_lost_nothing(stack: Stack) -> None:
 def test_hashes_are_not_written_into_a_row(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack(Redaction(frozenset({"card"}), b"secret"))
     stack.record(conflict())
-    result = stack.run("restore", conflict().id, "--yes")
+    result = stack.run("restore", id_of(conflict()), "--yes")
     assert result.exit_code == 1
     assert "of card only hashes are kept" in result.stderr
     assert stack.row() is None
@@ -290,6 +290,6 @@ def test_hashes_are_not_written_into_a_row(new_stack: Callable[..., Stack]) -> N
 def test_a_digest_is_no_row(stack: Stack) -> None:
     large = {"pk": {"S": "order-1"}, "blob": {"S": "x" * 500_000}}
     stack.record(conflict(present=replace(conflict().present, image=large)))
-    result = stack.run("restore", conflict().id, "--yes")
+    result = stack.run("restore", id_of(conflict()), "--yes")
     assert result.exit_code == 1
     assert "digest only" in result.stderr

@@ -18,7 +18,7 @@ from distributary.domain.conflict import Conflict, Resolution, Side
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.errors import DistributaryError, Throttled
 from distributary.domain.image import Image
-from distributary.domain.journal import REDACTS_NOTHING, Redaction
+from distributary.domain.journal import REDACTS_NOTHING, Redaction, entry_of
 from distributary.domain.version import MICROSECONDS, Context, Instant, Version
 from distributary.ports import Journal, Recorded
 from tests.template.stack import read
@@ -61,6 +61,11 @@ def conflict(pk: str = "order-1", sequence: int = 1, *, at: int = NOW, **changes
         at=at,
     )
     return replace(made, **changes)
+
+
+def id_of(made: Conflict, redaction: Redaction = REDACTS_NOTHING) -> str:
+    """What a conflict is called in the journal."""
+    return entry_of(made, redaction, 1).id
 
 
 class Desk(Protocol):

@@ -25,6 +25,7 @@ from tests.contract.conflicts import (
     MemoryDesk,
     TableDesk,
     conflict,
+    id_of,
     moto_client,
 )
 from tests.contract.engines import dynamodb_client
@@ -76,7 +77,7 @@ def ids(found: Iterator[Any]) -> list[str]:
 
 def test_a_conflict_is_found_as_it_was(desk: Desk) -> None:
     assert desk.journal.record([conflict()]) == 0
-    entry = desk.recorded.find(conflict().id)
+    entry = desk.recorded.find(id_of(conflict()))
     assert entry == entry_of(conflict(), REDACTS_NOTHING, 30)
     assert entry is not None
     assert (entry.arriving.image, entry.present.image) == (ARRIVING, PRESENT)
@@ -96,7 +97,7 @@ def test_a_deletion_has_no_image(desk: Desk) -> None:
     deletion = Side(Version(NOW, 1, THERE), NOTHING_SEEN, None)
     made = conflict(arriving=deletion)
     desk.journal.record([made])
-    entry = desk.recorded.find(made.id)
+    entry = desk.recorded.find(id_of(made))
     assert entry is not None
     assert (entry.arriving.deleted, entry.arriving.image, entry.present.deleted) == (True, None, False)
     assert entry.arriving.context == NOTHING_SEEN
@@ -125,7 +126,7 @@ def test_every_arriving_version_and_every_replica_has_its_own(desk: Desk) -> Non
 def test_many_at_once_are_all_on_record_newest_first(desk: Desk) -> None:
     made = [conflict(f"order-{number}", at=NOW + number * HOUR) for number in range(60)]
     assert desk.journal.record(made) == 0
-    assert ids(desk.recorded.within(NOW, NOW + 60 * HOUR)) == [each.id for each in reversed(made)]
+    assert ids(desk.recorded.within(NOW, NOW + 60 * HOUR)) == [id_of(each) for each in reversed(made)]
 
 
 def test_a_stretch_of_time_has_its_beginning_and_not_its_end(desk: Desk) -> None:
@@ -137,8 +138,8 @@ def test_the_conflicts_of_one_row_are_found(desk: Desk) -> None:
     mine = [conflict(sequence=number, at=NOW + number) for number in range(3)]
     desk.journal.record([*mine, conflict("another"), conflict(table="another")])
     found = list(desk.recorded.of_row("orders", {"pk": {"S": "order-1"}}, NOW, NOW + HOUR))
-    assert [each.id for each in found] == [each.id for each in reversed(mine)]
-    assert ids(desk.recorded.of_row("orders", {"pk": {"S": "order-1"}}, NOW + 1, NOW + 2)) == [mine[1].id]
+    assert [each.id for each in found] == [id_of(each) for each in reversed(mine)]
+    assert ids(desk.recorded.of_row("orders", {"pk": {"S": "order-1"}}, NOW + 1, NOW + 2)) == [id_of(mine[1])]
 
 
 def test_equal_numbers_are_one_key_however_they_are_written(desk: Desk) -> None:
@@ -173,7 +174,7 @@ def test_what_fails_is_counted_and_not_raised(desk: Desk) -> None:
 def test_redacted_values_are_kept_as_hashes_that_can_be_compared(new_desk: NewDesk) -> None:
     desk: Desk = new_desk(REDACTING)
     desk.journal.record([conflict()])
-    entry = desk.recorded.find(conflict().id)
+    entry = desk.recorded.find(id_of(conflict()))
     assert entry is not None
     assert entry.arriving.image is not None
     assert entry.present.image is not None
@@ -190,14 +191,14 @@ def test_a_row_with_a_redacted_key_is_found_by_it(new_desk: NewDesk) -> None:
     desk.journal.record([conflict()])
     (entry,) = desk.recorded.of_row("orders", conflict().key, NOW, NOW + 1)
     assert entry.key["pk"]["S"].startswith(HASHED)
-    assert entry.id != conflict().id
+    assert entry.id != id_of(conflict())
     assert desk.recorded.find(entry.id) is not None
 
 
 def test_without_a_secret_nothing_that_is_redacted_is_kept(new_desk: NewDesk) -> None:
     desk: Desk = new_desk(Redaction(frozenset({"card"})))
     assert desk.journal.record([conflict()]) == 1
-    assert desk.recorded.find(conflict().id) is None
+    assert desk.recorded.find(id_of(conflict())) is None
 
 
 # --- what only a table has
@@ -207,7 +208,7 @@ def test_without_a_secret_nothing_that_is_redacted_is_kept(new_desk: NewDesk) ->
 def test_an_item_is_of_native_values(tables: NewDesk) -> None:
     desk: TableDesk = tables()
     desk.journal.record([conflict()])
-    item = desk.item(conflict().id)
+    item = desk.item(id_of(conflict()))
     assert item["arriving_image"]["M"]["photo"] == {"B": b"\x00\x01\x02\xff"}
     assert item["arriving_image"]["M"]["lines"]["L"][0]["M"]["raw"] == {"B": b"\xff"}
     assert (item["arriving_region"], item["present_region"]) == ({"S": THERE}, {"S": "us-east-1"})
@@ -228,7 +229,7 @@ def test_of_a_conflict_over_the_limit_the_losing_image_is_kept(tables: NewDesk) 
     desk: TableDesk = tables()
     made = between(large(300_000), large(200_000))
     assert desk.journal.record([made]) == 0
-    entry = desk.recorded.find(made.id)
+    entry = desk.recorded.find(id_of(made))
     assert entry is not None
     assert (entry.arriving.image, entry.arriving.digest) == (None, digest_of(large(300_000)))
     assert not entry.arriving.deleted
@@ -242,7 +243,7 @@ def test_of_images_over_the_limit_digests_are_kept(tables: NewDesk) -> None:
     full = large(ITEM_LIMIT)
     made = between(full, full)
     assert desk.journal.record([made]) == 0
-    entry = desk.recorded.find(made.id)
+    entry = desk.recorded.find(id_of(made))
     assert entry is not None
     assert entry.arriving.image is entry.present.image is None
     assert (entry.arriving.digest, entry.present.digest) == (digest_of(full),) * 2
@@ -254,7 +255,7 @@ def test_as_much_as_fits_is_kept_whole(tables: NewDesk) -> None:
     image = large(ITEM_LIMIT - 6_000)  # some emulators' limit is lower by 4,600
     made = between(image, {"pk": {"S": "order-1"}})
     assert desk.journal.record([made]) == 0
-    entry = desk.recorded.find(made.id)
+    entry = desk.recorded.find(id_of(made))
     assert entry is not None
     assert entry.arriving.image == image
 
@@ -264,8 +265,8 @@ def test_what_the_table_refuses_alone_is_written_with_fewer_images_and_keeps_no_
     desk: TableDesk = tables()
     twice = replace(conflict("twice").arriving, image={"pk": {"S": "twice"}, "tags": {"SS": ["a", "a"]}})
     assert desk.journal.record([conflict("twice", arriving=twice), conflict()]) == 0
-    assert desk.recorded.find(conflict().id) is not None
-    assert desk.recorded.find(conflict("twice").id) is not None
+    assert desk.recorded.find(id_of(conflict())) is not None
+    assert desk.recorded.find(id_of(conflict("twice"))) is not None
 
 
 @on_tables
@@ -273,5 +274,5 @@ def test_what_is_no_value_of_dynamodb_is_missed_and_keeps_no_other_back(tables: 
     desk: TableDesk = tables()
     odd = replace(conflict("odd").arriving, image={"pk": {"S": "odd"}, "x": {"B": "no base64"}})
     assert desk.journal.record([conflict("odd", arriving=odd), conflict()]) == 1
-    assert desk.recorded.find(conflict().id) is not None
+    assert desk.recorded.find(id_of(conflict())) is not None
     assert [type(error).__name__ for error in desk.told] == ["RejectedByDatabase"]

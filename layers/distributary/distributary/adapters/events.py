@@ -68,7 +68,9 @@ class EventBridgeConflicts:
         for start in range(0, len(entries), AT_ONCE):
             some = entries[start : start + AT_ONCE]
             try:
-                outcomes = put(self._client_for(), [event(CONFLICT, _detail(each)) for each in some])
+                with translated("finding a client for events"):
+                    client = self._client_for()
+                outcomes = put(client, [conflict_event(each) for each in some])
             except DistributaryError as error:
                 return missed | {each.id: error for each in entries[start:]}
             missed |= {each.id: error for each, error in zip(some, outcomes, strict=True) if error is not None}
@@ -90,9 +92,9 @@ def put(client: EventBridgeClient, events: Sequence[dict[str, str]]) -> list[Dis
     ]
 
 
-def _detail(entry: Entry) -> dict[str, Any]:
-    """What everybody on the bus may read: no key and no value of a row."""
-    return {
+def conflict_event(entry: Entry) -> dict[str, str]:
+    """A conflict as everybody on the bus may read it: no key and no value of a row."""
+    detail = {
         "id": entry.id,
         "dataset": entry.dataset,
         "table": entry.table,
@@ -105,6 +107,7 @@ def _detail(entry: Entry) -> dict[str, Any]:
         "resolution": entry.resolution.value,
         "lost": entry.losing is not None,
     }
+    return event(CONFLICT, detail)
 
 
 def _side(trace: Trace) -> dict[str, Any]:

@@ -49,12 +49,10 @@ class RecordingJournal:
             distinct = {conflict.id: conflict for conflict in conflicts}
             redaction = self._redaction()
             entries = [entry_of(each, redaction, self._days) for each in distinct.values()]
-            return len({name for way in self._ways for name in way(entries)})
-        except DistributaryError as error:
-            self._tell(error)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the rows have to be merged
-            self._tell(Defect(f"{type(error).__name__} in the journal"))
-        return len(conflicts)
+            self._tell(_ours(error))
+            return len(conflicts)
+        return len({name for way in self._ways for name in way(entries)})
 
 
 class _Way:
@@ -81,9 +79,17 @@ class _Way:
         return missed
 
     def _sent(self, entries: Sequence[Entry]) -> Missed:
-        missed = self._send(entries)
+        try:
+            missed = self._send(entries)
+        except Exception as error:  # noqa: BLE001 - likewise
+            missed = {each.id: _ours(error) for each in entries}
         if any(isinstance(error, Unavailable) for error in missed.values()):
             self._rests_until = self._now() + REST
-        for error in list(missed.values())[:1]:
-            self._tell(error)
+        if missed:
+            self._tell(next(iter(missed.values())))
         return missed
+
+
+def _ours(error: Exception) -> DistributaryError:
+    """The error as one of ours; what the message of another says may be of a row, and is not told."""
+    return error if isinstance(error, DistributaryError) else Defect(f"{type(error).__name__} in the journal")

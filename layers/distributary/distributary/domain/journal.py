@@ -6,6 +6,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from distributary.domain.conflict import Conflict, Resolution, Side
@@ -67,9 +68,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A conflict as it is kept. row: the same for all conflicts of one row. at, expires: microseconds.
+    """A conflict as it is kept. at, expires: microseconds.
 
-    redacted: the attributes of which hashes are kept. note: what the entry lacks, and why.
+    id: the day (UTC) of the arriving version and a hash; the same for a repetition. row: the same for all conflicts of
+    one row. redacted: the attributes of which hashes are kept. note: what the entry lacks, and why.
     """
 
     id: str
@@ -99,8 +101,9 @@ def entry_of(conflict: Conflict, redaction: Redaction, days: int) -> Entry:
     key = redaction.of(conflict.key)
     # The name is a hash of the key among other things: whoever knows those could try out keys.
     hidden = redaction.names_in(conflict.key)
+    day = datetime.fromtimestamp(conflict.arriving.version.timestamp // MICROSECONDS, UTC)
     return Entry(
-        id=redaction.keyed(conflict.id, 15) if hidden else conflict.id,
+        id=f"{day:%Y%m%d}-{redaction.keyed(conflict.id, 15) if hidden else conflict.id}",
         row=row_of(conflict.dataset, conflict.table, key),
         dataset=conflict.dataset,
         table=conflict.table,
