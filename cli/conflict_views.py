@@ -24,9 +24,7 @@ OUTCOMES = {
 
 def table_of(entries: Iterable[Entry]) -> Table:
     """A list, one conflict a line."""
-    table = Table("resolved (UTC)", "id", "key", "arriving", "present", "outcome")
-    for column in table.columns[:2]:
-        column.no_wrap = True
+    table = Table("resolved (UTC)", "id", "row", "arriving", "present", "lost", box=None, padding=(0, 2, 0, 0))
     for entry in entries:
         table.add_row(*map(Text, _cells(entry)))
     return table
@@ -44,7 +42,7 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         key_of(entry),
         _short(entry.arriving),
         _short(entry.present),
-        OUTCOMES[entry.resolution],
+        {Resolution.ARRIVED: "present", Resolution.KEPT: "arriving"}.get(entry.resolution, "none"),
     )
 
 

@@ -31,6 +31,8 @@ app = typer.Typer(no_args_is_help=True, help="Writes that knew nothing of each o
 console = Console(highlight=False)
 
 NOTHING = "No conflicts."
+WIDE = 200
+"""Characters that a line of a list may have."""
 POLL = 2.0
 """Seconds between two looks of --follow."""
 OVERLAP = 60 * MICROSECONDS
@@ -92,7 +94,9 @@ def show_many(
         for entry in found:
             _tell_json(entry)
     else:
-        console.print(table_of(found) if found else NOTHING)
+        # In a narrow terminal a line goes on in the next one; nothing is cut off.
+        wide = Console(highlight=False, width=max(console.width, WIDE))
+        wide.print(table_of(found) if found else NOTHING)
 
 
 @app.command()

@@ -118,12 +118,9 @@ def test_a_list_tells_when_what_and_how_it_ended(stack: Stack) -> None:
     stack.record(conflict(), conflict("order-2", resolution=Resolution.MERGED, at=NOW + 1))
     result = stack.run("list")
     assert result.exit_code == 0
-    first, second = [line for line in result.output.splitlines() if "pk=" in line]
-    assert "pk=order-2" in first
-    assert "the row shows both" in first
-    assert id_of(conflict()) in second
-    assert "eu-west-1" in second
-    assert "the arriving one stays" in second
+    _, first, second = (line.split() for line in result.output.splitlines())
+    assert first[3:] == ["pk=order-2", "eu-west-1", "us-east-1", "none"]
+    assert second[2:] == [id_of(conflict()), "pk=order-1", "eu-west-1", "us-east-1", "present"]
 
 
 def test_programs_get_one_document_a_line(stack: Stack) -> None:
@@ -197,6 +194,14 @@ def test_followed_conflicts_come_once_each_until_ctrl_c(stack: Stack, monkeypatc
     result = stack.run("list", "--follow", "--json")
     keys = [told["key"]["pk"]["S"] for told in documents(result)]
     assert keys == ["order-1", "order-2", "late-1", "late-2"]
+
+
+def test_in_a_narrow_terminal_nothing_is_cut_off(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "console", Console(highlight=False, width=40))
+    stack.record(conflict("order-" + "9" * 40))
+    output = stack.run("list").output
+    assert "order-" + "9" * 40 in output
+    assert id_of(conflict("order-" + "9" * 40)) in output
 
 
 # --- show
