@@ -1,111 +1,22 @@
-"""The commands `distributary conflicts …` over a stack in moto: what an operator sees, and what is written back."""
+"""The commands `distributary conflicts list | show` over a stack in moto: what an operator sees, and a program."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import boto3
 import pytest
-from moto import mock_aws
-from mypy_boto3_dynamodb import DynamoDBClient
 from rich.console import Console
-from typer.testing import CliRunner, Result
 
 from cli import conflicts as commands
-from cli.main import app
-from distributary import wiring
-from distributary.adapters.dynamodb.values import image_from_sdk, item_for_sdk
-from distributary.domain.conflict import Conflict, Resolution
-from distributary.domain.image import Image
-from distributary.domain.journal import HASHED, REDACTS_NOTHING, Redaction
-from tests.contract.conflicts import ARRIVING, HERE, HOUR, NOW, PRESENT, TableDesk, conflict, id_of
-
-TABLE = "orders-table"
-FILE = """
-[datasets.orders]
-engine = "dynamodb"
-replicas = ["us-east-1", "eu-west-1"]
-"""
-
-
-@dataclass
-class Stack:
-    """A deployed stack: its journal, and the replicated table."""
-
-    desk: TableDesk
-    client: DynamoDBClient
-    file: Path
-
-    def run(self, *words: str, typed: str | None = None) -> Result:
-        """Run a command of `distributary conflicts` for this replica."""
-        told = ["conflicts", *words, "--dataset", "orders", "--region", HERE, "--replication", str(self.file)]
-        return CliRunner().invoke(app, told, input=typed)
-
-    def record(self, *made: Conflict) -> None:
-        assert self.desk.journal.record(made) == 0
-
-    def row(self) -> Image | None:
-        """The row of the conflicts, as it is now."""
-        found = self.client.get_item(TableName=TABLE, Key={"pk": {"S": "order-1"}}).get("Item")
-        return image_from_sdk(found) if found else None
-
-
-@pytest.fixture
-def new_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Stack]]:
-    """Makes the stack, of a dataset that redacts or does not."""
-    monkeypatch.setattr(commands, "console", Console(highlight=False, width=200))
-    monkeypatch.setattr(wiring, "clock", lambda: NOW + HOUR)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    wiring._session.cache_clear()
-
-    def stack(redaction: Redaction = REDACTS_NOTHING) -> Stack:
-        client = boto3.client("dynamodb", region_name=HERE)
-        desk = TableDesk(client, redaction)
-        client.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        )
-        secret = boto3.client("secretsmanager", region_name=HERE).create_secret(Name="s", SecretString="secret")
-        told = {"JOURNAL_TABLE": desk.table, "TABLE_NAME": TABLE}
-        told["JOURNAL_SECRET"] = secret["ARN"] if redaction.attributes else ""
-        _deploy("distributary-orders-apply", told)
-        file = tmp_path / "replication.toml"
-        file.write_text(FILE, encoding="utf-8")
-        return Stack(desk, client, file)
-
-    with mock_aws():
-        yield stack
-
-
-def _deploy(name: str, told: dict[str, str]) -> None:
-    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-    role = boto3.client("iam").create_role(RoleName="apply", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    boto3.client("lambda", region_name=HERE).create_function(
-        FunctionName=name,
-        Runtime="python3.11",
-        Role=role,
-        Handler="app.handler",
-        Code={"ZipFile": b"nothing"},
-        Environment={"Variables": told},
-    )
-
-
-@pytest.fixture
-def stack(new_stack: Callable[..., Stack]) -> Stack:
-    return new_stack()
-
-
-def documents(result: Result) -> list[dict[str, Any]]:
-    assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.output.splitlines()]
-
+from distributary import settings
+from distributary.domain.conflict import Resolution
+from distributary.domain.dataset import Replication
+from distributary.domain.journal import HASHED, Redaction
+from tests.cli.stacks import TABLE, Stack, documents
+from tests.contract.conflicts import ARRIVING, HERE, HOUR, NOW, conflict, dataset, id_of
 
 # --- list
 
@@ -173,6 +84,18 @@ def test_a_wrong_option_is_named(stack: Stack, options: list[str], told: str) ->
     assert told in result.stderr
 
 
+def test_a_row_with_a_redacted_key_is_found_by_its_key(
+    new_stack: Callable[..., Stack], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redaction = Redaction(frozenset({"pk"}), b"secret")
+    stack = new_stack(redaction)
+    monkeypatch.setattr(settings, "load", lambda _: Replication((dataset(redaction),)))
+    stack.record(conflict(table=TABLE), conflict("order-2", table=TABLE))
+    (told,) = documents(stack.run("list", "--json", "--key", '{"pk": "order-1"}'))
+    assert told["id"] == id_of(conflict(table=TABLE), redaction)
+    assert told["key"]["pk"]["S"].startswith(HASHED)
+
+
 def test_a_stack_that_is_not_there_is_named(stack: Stack) -> None:
     boto3.client("lambda", region_name=HERE).delete_function(FunctionName="distributary-orders-apply")
     result = stack.run("list")
@@ -235,66 +158,3 @@ def test_an_id_that_is_not_there_is_named(stack: Stack) -> None:
     result = stack.run("show", "nothing")
     assert result.exit_code == 1
     assert "no conflict 'nothing'" in result.stderr
-
-
-# --- restore
-
-
-def stored(image: Image) -> dict[str, Any]:
-    return item_for_sdk({**image, "replication_stamp": {"S": "stamp"}})
-
-
-def test_the_lost_state_is_written_as_an_application_would(stack: Stack) -> None:
-    stack.record(conflict())
-    stack.client.put_item(TableName=TABLE, Item=stored(ARRIVING))
-    result = stack.run("restore", id_of(conflict()), "--yes")
-    assert result.exit_code == 0, result.output
-    assert stack.row() == PRESENT
-
-
-def test_a_lost_deletion_deletes_again(stack: Stack) -> None:
-    stack.record(conflict(present=replace(conflict().present, image=None)))
-    stack.client.put_item(TableName=TABLE, Item=stored(ARRIVING))
-    assert stack.run("restore", id_of(conflict()), "--yes").exit_code == 0
-    assert stack.row() is None
-
-
-def test_nothing_is_written_before_it_is_confirmed(stack: Stack) -> None:
-    stack.record(conflict())
-    refused = stack.run("restore", id_of(conflict()), typed="n\n")
-    assert refused.exit_code == 1
-    assert "✗ lost" in refused.output
-    assert stack.row() is None
-    assert stack.run("restore", id_of(conflict()), typed="y\n").exit_code == 0
-    assert stack.row() == PRESENT
-
-
-def test_the_table_can_be_named(stack: Stack) -> None:
-    stack.record(conflict())
-    result = stack.run("restore", id_of(conflict()), "--yes", "--table-name", "elsewhere")
-    assert result.exit_code == 1
-    assert "MissingResource" in result.stderr
-
-
-def test_what_shows_both_states_has_lost_nothing(stack: Stack) -> None:
-    stack.record(conflict(resolution=Resolution.MERGED))
-    result = stack.run("restore", id_of(conflict()), "--yes")
-    assert result.exit_code == 1
-    assert "nothing was lost" in result.stderr
-
-
-def test_hashes_are_not_written_into_a_row(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(Redaction(frozenset({"card"}), b"secret"))
-    stack.record(conflict())
-    result = stack.run("restore", id_of(conflict()), "--yes")
-    assert result.exit_code == 1
-    assert "of card only hashes are kept" in result.stderr
-    assert stack.row() is None
-
-
-def test_a_digest_is_no_row(stack: Stack) -> None:
-    large = {"pk": {"S": "order-1"}, "blob": {"S": "x" * 500_000}}
-    stack.record(conflict(present=replace(conflict().present, image=large)))
-    result = stack.run("restore", id_of(conflict()), "--yes")
-    assert result.exit_code == 1
-    assert "digest only" in result.stderr

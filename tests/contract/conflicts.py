@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
 
 import boto3
@@ -77,6 +78,10 @@ class Desk(Protocol):
     def fail(self) -> None:
         """Let nothing be written from now on."""
         ...
+
+
+NewDesk: TypeAlias = Callable[..., Any]
+"""Makes a `Desk`, of a `Redaction` or of none."""
 
 
 @dataclass
