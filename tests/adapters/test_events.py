@@ -18,7 +18,7 @@ from distributary.domain.conflict import Resolution
 from distributary.domain.errors import AccessDenied, DistributaryError, RetryLater, Throttled, Unavailable
 from distributary.domain.journal import REDACTS_NOTHING, Entry, entry_of
 from distributary.domain.stamp import version_text
-from tests.contract.conflicts import conflict
+from tests.unit.conflicts import conflict
 
 REQUEST_LIMIT = 256 * 1024
 """Bytes of all entries of a request, by the smaller of the limits that EventBridge has had."""

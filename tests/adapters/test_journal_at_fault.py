@@ -17,7 +17,7 @@ from distributary.adapters.journal_table import AT_ONCE, JournalTable
 from distributary.domain.conflict import Conflict
 from distributary.domain.errors import AccessDenied, Defect, DistributaryError, RetryLater, Throttled, Unavailable
 from distributary.domain.journal import REDACTS_NOTHING, Entry, Redaction, entry_of
-from tests.contract.conflicts import conflict, dataset, id_of
+from tests.unit.conflicts import conflict, dataset, id_of
 
 Missed = dict[str, DistributaryError]
 

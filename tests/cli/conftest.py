@@ -13,7 +13,7 @@ from cli import conflicts as commands
 from distributary import wiring
 from distributary.domain.journal import REDACTS_NOTHING
 from tests.cli.stacks import Stack, made_stack
-from tests.contract.conflicts import HOUR, NOW
+from tests.unit.conflicts import HOUR, NOW
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from distributary.adapters.dynamodb.values import image_from_sdk
 from distributary.domain.conflict import Conflict
 from distributary.domain.image import Image
 from distributary.domain.journal import Redaction
-from tests.contract.conflicts import HERE, TableDesk
+from tests.contract.journals import TableDesk
+from tests.unit.conflicts import HERE
 
 TABLE = "orders-table"
 FILE = """

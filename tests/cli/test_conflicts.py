@@ -16,7 +16,7 @@ from distributary.domain.conflict import Resolution
 from distributary.domain.dataset import Replication
 from distributary.domain.journal import HASHED, Redaction
 from tests.cli.stacks import TABLE, Stack, documents
-from tests.contract.conflicts import ARRIVING, HERE, HOUR, NOW, conflict, dataset, id_of
+from tests.unit.conflicts import ARRIVING, HERE, HOUR, NOW, conflict, dataset, id_of
 
 # --- list
 

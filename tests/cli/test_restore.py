@@ -11,7 +11,7 @@ from distributary.domain.conflict import Resolution
 from distributary.domain.image import Image
 from distributary.domain.journal import Redaction
 from tests.cli.stacks import TABLE, Stack
-from tests.contract.conflicts import ARRIVING, PRESENT, conflict, id_of
+from tests.unit.conflicts import ARRIVING, PRESENT, conflict, id_of
 
 
 def stored(image: Image) -> dict[str, Any]:

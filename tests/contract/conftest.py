@@ -10,13 +10,13 @@ from moto import mock_aws
 
 from distributary.domain.journal import REDACTS_NOTHING
 from tests.contract.aurora_sites import Site, Sites, Way, site, sites
-from tests.contract.conflicts import Desk, MemoryDesk, NewDesk, TableDesk, moto_client
 from tests.contract.engines import (
     dynamodb_client,
     dynamodb_local,
     ministack,
     or_skip,
 )
+from tests.contract.journals import Desk, MemoryDesk, NewDesk, TableDesk, moto_client
 from tests.contract.places import DynamoPlace, MemoryPlace, Place, new_place
 from tests.contract.postgresql import postgresql
 from tests.contract.slots import Source, new_source

@@ -9,18 +9,8 @@ from typing import Any
 from distributary.domain.conflict import Resolution, Side
 from distributary.domain.journal import DAY, HASHED, REDACTS_NOTHING, Redaction, entry_of
 from distributary.domain.version import NOTHING_SEEN, Version
-from tests.contract.conflicts import (
-    ARRIVING,
-    HOUR,
-    NOW,
-    PRESENT,
-    REDACTING,
-    THERE,
-    Desk,
-    NewDesk,
-    conflict,
-    id_of,
-)
+from tests.contract.journals import Desk, NewDesk
+from tests.unit.conflicts import ARRIVING, HOUR, NOW, PRESENT, REDACTING, THERE, conflict, id_of
 
 
 def ids(found: Iterator[Any]) -> list[str]:

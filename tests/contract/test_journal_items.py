@@ -9,7 +9,8 @@ from distributary.adapters.journal_items import ITEM_LIMIT
 from distributary.domain.conflict import Conflict
 from distributary.domain.image import Image, digest_of
 from distributary.domain.journal import DAY
-from tests.contract.conflicts import NOW, THERE, NewDesk, TableDesk, conflict, id_of
+from tests.contract.journals import NewDesk, TableDesk
+from tests.unit.conflicts import NOW, THERE, conflict, id_of
 
 
 def test_an_item_is_of_native_values(tables: NewDesk) -> None:

@@ -19,7 +19,7 @@ from distributary.domain.journal import REDACTS_NOTHING, entry_of
 from distributary.domain.stamp import Writer, parse
 from distributary.domain.version import NOTHING_SEEN, Version
 from tests.contract.aurora_sites import BOTH_WAYS, Site
-from tests.contract.conflicts import id_of
+from tests.unit.conflicts import id_of
 
 NAME = TableName("public", 'odd "orders"')
 KEY: Image = {"id": {"S": "7"}}

@@ -7,8 +7,8 @@ import pytest
 from distributary.adapters.conflict_model import RecordedConflict
 from distributary.adapters.journal_items import BY_ROW, BY_TIME, LISTED, item_of
 from distributary.domain.journal import entry_of
-from tests.contract.conflicts import REDACTING, conflict
 from tests.template.stack import Stack, read
+from tests.unit.conflicts import REDACTING, conflict
 
 
 @pytest.fixture(scope="module")

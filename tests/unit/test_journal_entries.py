@@ -13,8 +13,8 @@ from distributary.domain.image import Image
 from distributary.domain.journal import DAY, HASHED, REDACTS_NOTHING, Redaction, entry_of, row_of
 from distributary.domain.stamp import context_text, parse_context
 from distributary.domain.version import NOTHING_SEEN, Context, Version
-from tests.contract.conflicts import ARRIVING, HERE, NOW, PRESENT, REDACTING, THERE, conflict
 from tests.unit import strategies
+from tests.unit.conflicts import ARRIVING, HERE, NOW, PRESENT, REDACTING, THERE, conflict
 
 ON_KEY = Redaction(frozenset({"pk"}), b"secret")
 

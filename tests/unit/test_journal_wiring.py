@@ -11,7 +11,7 @@ import pytest
 
 from distributary import wiring
 from distributary.domain.journal import REDACTS_NOTHING, Redaction
-from tests.contract.conflicts import HERE, REDACTING, dataset
+from tests.unit.conflicts import HERE, REDACTING, dataset
 
 
 @pytest.fixture(autouse=True)
