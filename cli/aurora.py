@@ -1,8 +1,6 @@
 """The commands `distributary aurora install | uninstall | doctor`: prepare databases, undo it, look them over."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,48 +8,39 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.databases import (
+    Authorities,
+    ClusterArn,
+    DatasetName,
+    Dsn,
+    Host,
+    Name,
+    Port,
+    Region,
+    ReplicationFile,
+    SecretArn,
+    Target,
+    User,
+    targets,
+)
 from cli.plainly import told_plainly
-from distributary import settings, wiring_aurora
 from distributary.adapters.aurora import install as installing
 from distributary.adapters.aurora.catalog import Table as Described
 from distributary.adapters.aurora.catalog import tables
 from distributary.adapters.aurora.doctor import Finding, Severity, compare, examine
 from distributary.adapters.aurora.install import Part
-from distributary.adapters.aurora.session import Session
-from distributary.domain.dataset import Database, Dataset, Engine
-from distributary.domain.errors import InvalidSettings
-from local import world as local_world
+from distributary.domain.dataset import Database
 from local.world import PROJECT
 
 app = typer.Typer(no_args_is_help=True, help="Prepare Aurora PostgreSQL databases for replication.")
 console = Console(highlight=False, soft_wrap=True)
 
-ReplicationFile = Annotated[Path, typer.Option("--replication", help="What is replicated, and where.")]
-DatasetName = Annotated[str, typer.Option("--dataset", help="The dataset; none for the file's only one of Aurora.")]
-Region = Annotated[str, typer.Option(help="The region of the database; needed with --dsn, --host and --cluster-arn.")]
-Dsn = Annotated[str, typer.Option(help="A connection string, password included.", envvar="DISTRIBUTARY_DSN")]
-Host = Annotated[str, typer.Option(help="The cluster's writer endpoint; logs in by IAM over TLS.")]
-Port = Annotated[int, typer.Option(help="The port of --host.")]
-Name = Annotated[str, typer.Option("--database", help="The database of --host or --cluster-arn.")]
-User = Annotated[str, typer.Option(help="The user of --host.")]
-ClusterArn = Annotated[str, typer.Option(help="The cluster, through the RDS Data API: from anywhere, without its VPC.")]
-SecretArn = Annotated[str, typer.Option(help="The secret of the user for --cluster-arn.")]
-Authorities = Annotated[str, typer.Option(help="The file of Amazon's certificates; the system's own where left out.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL and run none of it.")]
 NewSlot = Annotated[
     bool, typer.Option("--new-slot", help="Make the slot anew, and ship again what was written since it was lost.")
 ]
 KeepColumns = Annotated[bool, typer.Option("--keep-columns", help="Leave replication_stamp in the tables.")]
 Everything = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-
-
-@dataclass(frozen=True)
-class Target:
-    """One database: of which replica, and a session for it."""
-
-    dataset: Dataset
-    region: str
-    session: Session
 
 
 @app.command()
@@ -79,7 +68,7 @@ def install(
     with told_plainly():
         wanted = Database(dsn, host, port, database, user, authorities, cluster_arn, secret_arn)
         _each(
-            _targets(replication, dataset, region, wanted),
+            targets(replication, dataset, region, wanted),
             lambda target: installing.plan(target.session, target.dataset, target.region, new_slot=new_slot),
             dry_run=dry_run,
         )
@@ -109,11 +98,11 @@ def uninstall(
     """
     with told_plainly():
         wanted = Database(dsn, host, port, database, user, authorities, cluster_arn, secret_arn)
-        targets = _targets(replication, dataset, region, wanted)
+        chosen = targets(replication, dataset, region, wanted)
         if not (yes or dry_run):
-            typer.confirm(f"Undo replication in {', '.join(t.region for t in targets)}?", abort=True)
+            typer.confirm(f"Undo replication in {', '.join(t.region for t in chosen)}?", abort=True)
         _each(
-            targets,
+            chosen,
             lambda target: installing.removal(target.session, target.dataset, keep_columns=keep_columns),
             dry_run=dry_run,
         )
@@ -140,11 +129,11 @@ def doctor(
     """
     with told_plainly():
         wanted = Database(dsn, host, port, database, user, authorities, cluster_arn, secret_arn)
-        targets = _targets(replication, dataset, region, wanted)
+        chosen = targets(replication, dataset, region, wanted)
         table = Table("region", "severity", "subject", "problem", "what to do")
         broken = False
         seen: dict[str, list[Described]] = {}
-        for target in targets:
+        for target in chosen:
             try:
                 seen[target.region] = tables(target.session, target.dataset.tables)
                 found = examine(target.session, target.dataset)
@@ -163,8 +152,8 @@ def _add(table: Table, region: str, found: list[Finding]) -> bool:
     return any(each.severity is Severity.BROKEN for each in found)
 
 
-def _each(targets: list[Target], plan: Callable[[Target], list[Part]], *, dry_run: bool) -> None:
-    for target in targets:
+def _each(chosen: list[Target], plan: Callable[[Target], list[Part]], *, dry_run: bool) -> None:
+    for target in chosen:
         where = f"{target.dataset.name} in {target.region}"
         try:
             parts = plan(target)
@@ -192,31 +181,3 @@ def _print(where: str, parts: list[Part]) -> None:
             *(["COMMIT"] if together else []),
         ]
         console.print("\n".join([lines[0], *(f"{line.strip()};" for line in lines[1:])]), markup=False)
-
-
-def _targets(replication: Path, dataset: str, region: str, wanted: Database) -> list[Target]:
-    """The databases that are meant: the one that is named, or all of the local world."""
-    chosen = _dataset(replication, dataset)
-    if wanted.cluster_arn and (wanted.dsn or wanted.host or not wanted.secret_arn):
-        raise InvalidSettings("--cluster-arn: takes --secret-arn, and neither --dsn nor --host; name one way there")
-    if wanted.dsn or wanted.host or wanted.cluster_arn:
-        if region not in chosen.regions:
-            raise InvalidSettings(f"--region: {region!r} is no region of {chosen.name}; name one of {chosen.regions}")
-        return [Target(chosen, region, wiring_aurora.operator_session(wanted, region))]
-    running = local_world.recorded()
-    if running is None or running.process() is None:
-        raise InvalidSettings("name a database with --dsn, --host or --cluster-arn, or start a local world: make up")
-    return [
-        Target(chosen, each, wiring_aurora.operator_session(Database(dsn=addresses[chosen.name]), each))
-        for each, addresses in running.aurora.items()
-        if chosen.name in addresses and region in ("", each)
-    ]
-
-
-def _dataset(replication: Path, name: str) -> Dataset:
-    found = [each for each in settings.load(replication).datasets if each.engine is Engine.AURORA]
-    chosen = [each for each in found if name in ("", each.name)]
-    if len(chosen) != 1:
-        names = ", ".join(each.name for each in found) or "none"
-        raise InvalidSettings(f"--dataset: {name!r} does not name one of {replication}'s datasets of Aurora: {names}")
-    return chosen[0]

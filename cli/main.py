@@ -2,12 +2,13 @@
 
 import typer
 
-from cli import aurora, parked, policy
+from cli import aurora, conflicts, parked, policy
 from local import commands
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.add_typer(commands.app, name="local")
 app.add_typer(parked.app, name="parked")
+app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(aurora.app, name="aurora")
 app.add_typer(policy.app, name="policy")
 

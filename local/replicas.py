@@ -17,6 +17,7 @@ class Replica:
     region: str
     engine: Engine
     key: KeySchema
+    redacts: bool = False
 
     @property
     def stack(self) -> str:
@@ -33,10 +34,12 @@ class Replica:
 
         address: of the database, for Aurora.
         """
+        journal = ["Redact=true"] if self.redacts else []
         if self.engine is Engine.AURORA:
-            return [f"Dataset={self.dataset}", "Engine=aurora", f"DatabaseDsn={address}"]
+            return [f"Dataset={self.dataset}", "Engine=aurora", f"DatabaseDsn={address}", *journal]
         parameters = [
             f"Dataset={self.dataset}",
+            *journal,
             f"PartitionKeyName={self.key.partition}",
             f"PartitionKeyType={self.key.partition_type.value}",
         ]
@@ -62,7 +65,7 @@ def read_replicas(file: Path) -> list[Replica]:
                 "leave `account` out, or use a file of your own with: make up REPLICATION=FILE"
             )
     return [
-        Replica(dataset.name, site.region, dataset.engine, dataset.key)
+        Replica(dataset.name, site.region, dataset.engine, dataset.key, bool(dataset.redact))
         for dataset in replication.datasets
         for site in dataset.replicas
     ]

@@ -1,4 +1,4 @@
-"""Alerts become events of the region's bus, ten at a time, and what the bus refuses is told."""
+"""Alerts and conflicts become events of the region's bus, ten at a time, and what the bus refuses is told."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ import pytest
 from botocore.stub import ANY, Stubber
 from mypy_boto3_events import EventBridgeClient
 
-from distributary.adapters.events import AT_ONCE, EventBridgeAnnouncements
+from distributary.adapters.events import AT_ONCE, EventBridgeAnnouncements, EventBridgeConflicts
 from distributary.domain.alert import Alert, AlertKind
+from distributary.domain.conflict import Resolution
 from distributary.domain.errors import AccessDenied, DistributaryError, RetryLater, Throttled, Unavailable
+from distributary.domain.journal import REDACTS_NOTHING, Entry, entry_of
+from distributary.domain.stamp import version_text
+from tests.unit.conflicts import conflict
 
 REQUEST_LIMIT = 256 * 1024
 """Bytes of all entries of a request, by the smaller of the limits that EventBridge has had."""
@@ -28,6 +32,7 @@ class Bus:
 
     stub: Stubber
     announcements: EventBridgeAnnouncements
+    conflicts: EventBridgeConflicts
     entries: list[list[dict[str, Any]]]
 
     def answers(self, entries: int, *refused: tuple[int, str]) -> None:
@@ -53,6 +58,7 @@ def bus() -> Iterator[Bus]:
         yield Bus(
             stub,
             EventBridgeAnnouncements(cast("EventBridgeClient", client), dataset="shop", region="eu-west-1"),
+            EventBridgeConflicts(lambda: cast("EventBridgeClient", client)),
             entries,
         )
         stub.assert_no_pending_responses()
@@ -168,3 +174,53 @@ def test_a_request_that_fails_is_told_and_keeps_no_other_back(
         bus.announcements.announce(alerts(11))
     assert type(raised.value) is expected
     assert [len(entries) for entries in bus.entries] == [10, 1]
+
+
+# --- conflicts
+
+
+def entry(number: int = 0, **changes: Any) -> Entry:
+    return entry_of(conflict(f"order-{number}", **changes), REDACTS_NOTHING, 90)
+
+
+def test_a_conflict_is_told_without_key_or_values(bus: Bus) -> None:
+    bus.answers(1)
+    assert bus.conflicts.publish([entry()]) == {}
+    ((told,),) = bus.entries
+    assert (told["Source"], told["DetailType"]) == ("distributary", "Replication Conflict")
+    detail = json.loads(told["Detail"])
+    assert detail == {
+        "id": entry().id,
+        "dataset": "orders",
+        "table": "orders",
+        "region": "us-east-1",
+        "row": entry().row,
+        "at": "2026-11-25T09:46:40.000000+00:00",
+        "arriving": {"version": version_text(conflict().arriving.version), "region": "eu-west-1", "deleted": False},
+        "present": {"version": version_text(conflict().present.version), "region": "us-east-1", "deleted": False},
+        "policy": "last_writer_wins",
+        "resolution": "arrived",
+        "lost": True,
+    }
+    assert "order-0" not in told["Detail"]
+
+
+def test_what_shows_both_states_has_lost_none(bus: Bus) -> None:
+    bus.answers(1)
+    bus.conflicts.publish([entry(resolution=Resolution.MERGED)])
+    assert json.loads(bus.entries[0][0]["Detail"])["lost"] is False
+
+
+def test_conflicts_that_the_bus_refuses_are_told_apart(bus: Bus) -> None:
+    some = [entry(number) for number in range(12)]
+    bus.answers(10, (3, "ThrottlingException"))
+    bus.answers(2)
+    missed = bus.conflicts.publish(some)
+    assert {name: type(error) for name, error in missed.items()} == {some[3].id: Throttled}
+
+
+def test_after_a_request_that_fails_no_more_conflicts_are_told(bus: Bus) -> None:
+    some = [entry(number) for number in range(25)]
+    bus.answers(10)
+    bus.stub.add_client_error("put_events", "AccessDeniedException", "why")
+    assert bus.conflicts.publish(some).keys() == {each.id for each in some[10:]}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
+from moto import mock_aws
 
+from distributary.domain.journal import REDACTS_NOTHING
 from tests.contract.aurora_sites import Site, Sites, Way, site, sites
 from tests.contract.engines import (
     dynamodb_client,
@@ -13,6 +16,7 @@ from tests.contract.engines import (
     ministack,
     or_skip,
 )
+from tests.contract.journals import Desk, MemoryDesk, NewDesk, TableDesk, moto_client
 from tests.contract.places import DynamoPlace, MemoryPlace, Place, new_place
 from tests.contract.postgresql import postgresql
 from tests.contract.slots import Source, new_source
@@ -102,3 +106,41 @@ def regions(servers: tuple[str, ...], way: Way) -> Iterator[Sites]:
     """A dataset in three regions, not yet prepared."""
     with sites(servers, way) as made:
         yield made
+
+
+@contextmanager
+def journals(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewDesk]:
+    """Makes journals in the tables of an engine."""
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "test")
+    if name == "moto":
+        with mock_aws():
+            yield lambda redaction=REDACTS_NOTHING: TableDesk(moto_client(), redaction)
+        return
+    endpoint = request.getfixturevalue(f"{name}_endpoint")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    yield lambda redaction=REDACTS_NOTHING: TableDesk(dynamodb_client(endpoint), redaction)
+
+
+@pytest.fixture(params=["moto", *ENGINES])
+def tables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewDesk]:
+    """Makes journals in tables of every kind."""
+    with journals(request.param, request, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture(params=["memory", "moto", *ENGINES])
+def new_desk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewDesk]:
+    """Makes journals of every kind."""
+    if request.param == "memory":
+        yield MemoryDesk
+        return
+    with journals(request.param, request, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def desk(new_desk: NewDesk) -> Desk:
+    """A journal that redacts nothing."""
+    made: Desk = new_desk()
+    return made

@@ -9,9 +9,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from distributary.adapters.events import conflict_event
 from distributary.domain.change import Change
+from distributary.domain.conflict import Conflict, Resolution, Side
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, digest_of
+from distributary.domain.journal import REDACTS_NOTHING, entry_of
 from distributary.domain.message import pack
 from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_of_mark, link_to, stamped
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, STAMPING_SEQUENCE, Version
@@ -202,6 +205,36 @@ def schedule_payloads() -> dict[str, dict[str, Any]]:
     }
 
 
+def automation_payloads() -> dict[str, dict[str, Any]]:
+    """What a target of a rule on the event bus is given."""
+    arriving, present = Version(AT * MICROSECONDS, SEQUENCE, PEER), Version((AT - 1) * MICROSECONDS, SEQUENCE, REGION)
+    conflict = Conflict(
+        dataset="orders",
+        table="orders",
+        key=row("order-1"),
+        arriving=Side(arriving, NOTHING_SEEN.including(arriving), row("order-1", total={"N": "2"})),
+        present=Side(present, NOTHING_SEEN.including(present), row("order-1", total={"N": "1"})),
+        policy=DATASET.conflict.value,
+        resolution=Resolution.ARRIVED,
+        region=REGION,
+        at=(AT + 2) * MICROSECONDS,
+    )
+    told = conflict_event(entry_of(conflict, REDACTS_NOTHING, DATASET.journal_days))
+    return {
+        "conflict": {
+            "version": "0",
+            "id": "0b1f5c70-52a8-4f7e-8d4f-5ad9b3e6c2a1",
+            "detail-type": told["DetailType"],
+            "source": told["Source"],
+            "account": "123456789012",
+            "time": "2026-11-18T11:06:42Z",
+            "region": REGION,
+            "resources": [],
+            "detail": json.loads(told["Detail"]),
+        }
+    }
+
+
 def payloads() -> dict[str, dict[str, Any]]:
     """All payloads by file, such as "apply/put"."""
     folders = {
@@ -209,6 +242,7 @@ def payloads() -> dict[str, dict[str, Any]]:
         "capture_aurora": schedule_payloads(),
         "apply": apply_payloads(),
         "forward": forward_payloads(),
+        "automation": automation_payloads(),
     }
     return {f"{folder}/{name}": event for folder, events in folders.items() for name, event in events.items()}
 

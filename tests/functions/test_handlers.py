@@ -114,7 +114,7 @@ def test_the_files_are_what_the_code_would_write() -> None:
     built = {name: text_of(event) for name, event in payloads().items()}
     found = {str(f.relative_to(EVENTS).with_suffix("")): f.read_text("utf-8") for f in EVENTS.rglob("*.json")}
     assert found == built
-    assert found.keys() == EXPECTED.keys() | FOLLOWED.keys()
+    assert found.keys() == EXPECTED.keys() | FOLLOWED.keys() | {"automation/conflict"}
 
 
 def test_capture_answers_with_the_checkpoint_where_it_has_no_time(site: Site) -> None:

@@ -28,9 +28,12 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "DatabaseSecretArn": SECRET,
     },
     "emulated": {"Dataset": "shop", "Engine": "aurora", "DatabaseDsn": "host=x", "Emulated": "true"},
+    "redacting": {**DIRECT, "Redact": "true"},
     "dynamodb": {"Dataset": "orders"},
+    "dynamodb, redacting": {"Dataset": "orders", "Redact": "true"},
 }
-ON_AURORA = [kind for kind in KINDS if kind != "dynamodb"]
+ON_AURORA = [kind for kind in KINDS if not kind.startswith("dynamodb")]
+ON_DYNAMODB = [kind for kind in KINDS if kind.startswith("dynamodb")]
 ROLES = {"CaptureAuroraRole", "CaptureRole", "ApplyRole", "ForwardRole"}
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 CONSUME = {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
@@ -49,6 +52,9 @@ DATA_API = {
     "rds-data:RollbackTransaction",
     "secretsmanager:GetSecretValue",
 }
+READ_SECRET = "secretsmanager:GetSecretValue"
+JOURNAL = {"dynamodb:BatchWriteItem", "events:PutEvents"}
+BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 LOG_IN = "rds-db:connect"
 USER = "arn:aws:rds-db:eu-west-1:123456789012:dbuser:cluster-ABC/replicator"
 SEND = {"sqs:SendMessage"}
@@ -90,6 +96,7 @@ def aurora(request: pytest.FixtureRequest) -> dict[str, Granted]:
         ("data api", {LOG_IN}, DATA_API),
         ("data api, in a network", {LOG_IN, *NETWORK}, DATA_API),
         ("emulated", {"sqs:SendMessageBatch"}, {"sqs:SendMessageBatch"}),
+        ("redacting", {LOG_IN}, {LOG_IN, READ_SECRET}),
     ],
 )
 def test_each_function_has_these_rights_and_no_more(kind: str, capture: set[str], apply: set[str]) -> None:
@@ -97,19 +104,53 @@ def test_each_function_has_these_rights_and_no_more(kind: str, capture: set[str]
     batch = {"sqs:SendMessageBatch"} & capture
     assert found.keys() == ROLES - {"CaptureRole"}
     assert found["CaptureAuroraRole"].keys() == {"events:PutEvents"} | SEND | LOGS | capture
-    assert found["ApplyRole"].keys() == CONSUME | SEND | LOGS | apply
+    assert found["ApplyRole"].keys() == CONSUME | SEND | LOGS | JOURNAL | apply
     assert found["ForwardRole"].keys() == CONSUME | SEND | LOGS | batch
 
 
-def test_no_function_of_aurora_may_touch_dynamodb(aurora: dict[str, Granted]) -> None:
-    assert [action for role in aurora.values() for action in role if action.startswith("dynamodb:")] == []
+def test_of_dynamodb_the_functions_of_aurora_may_touch_the_journal_only(aurora: dict[str, Granted]) -> None:
+    found = {role: {a: on for a, on in may.items() if a.startswith("dynamodb:")} for role, may in aurora.items()}
+    assert {role: may for role, may in found.items() if may} == {
+        "ApplyRole": {"dynamodb:BatchWriteItem": {"Journal.Arn"}}
+    }
 
 
-def test_functions_of_dynamodb_may_touch_no_other_database() -> None:
-    found = rights("dynamodb")
+@pytest.mark.parametrize("kind", ON_DYNAMODB)
+def test_functions_of_dynamodb_may_touch_no_other_database(kind: str) -> None:
+    found = rights(kind)
     assert found.keys() == ROLES - {"CaptureAuroraRole"}
     services = {action.partition(":")[0] for role in found.values() for action in role}
-    assert services == {"dynamodb", "sqs", "logs"}
+    assert services - {"secretsmanager"} == {"dynamodb", "sqs", "logs", "events"}
+
+
+@pytest.mark.parametrize("kind", ON_DYNAMODB)
+def test_capture_and_apply_of_dynamodb_write_the_journal_and_read_it_never(kind: str) -> None:
+    found = rights(kind)
+    on_journal = {
+        role: {action for action, resources in may.items() if "Journal.Arn" in resources} for role, may in found.items()
+    }
+    assert on_journal == {
+        "CaptureRole": {"dynamodb:BatchWriteItem"},
+        "ApplyRole": {"dynamodb:BatchWriteItem"},
+        "ForwardRole": set(),
+    }
+    for role in ("CaptureRole", "ApplyRole"):
+        assert found[role]["dynamodb:BatchWriteItem"] == {"Journal.Arn"}
+        assert found[role]["events:PutEvents"] == {BUS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_secret_of_the_hashes_is_there_and_read_where_attributes_are_redacted_only(kind: str) -> None:
+    found = {role: may.get(READ_SECRET, set()) for role, may in rights(kind).items()}
+    readers = {role for role, secrets in found.items() if "JournalSecret.Id" in secrets}
+    redacts = KINDS[kind].get("Redact") == "true"
+    assert readers == ({"ApplyRole", "CaptureRole"} & found.keys() if redacts else set())
+    assert ("JournalSecret" in deployed(read(), **KINDS[kind]).body["Resources"]) == redacts
+    for name in ("CaptureFunction", "ApplyFunction"):
+        function = deployed(read(), **KINDS[kind]).body["Resources"].get(name)
+        if function is not None:
+            told = function["Properties"]["Environment"]["Variables"]["JOURNAL_SECRET"]
+            assert told == ("JournalSecret.Id" if redacts else "")
 
 
 @pytest.mark.parametrize("kind", ["direct", "in a network", "data api"])
@@ -152,10 +193,10 @@ def test_each_sends_only_where_its_work_goes_on(aurora: dict[str, Granted]) -> N
     assert aurora["ForwardRole"]["sqs:SendMessage"] == {inboxes, "Parked.Arn"}
 
 
-def test_capture_alone_announces_on_the_default_bus(aurora: dict[str, Granted]) -> None:
-    bus = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
+def test_capture_and_apply_announce_on_the_default_bus(aurora: dict[str, Granted]) -> None:
     assert {role: may["events:PutEvents"] for role, may in aurora.items() if "events:PutEvents" in may} == {
-        "CaptureAuroraRole": {bus}
+        "CaptureAuroraRole": {BUS},
+        "ApplyRole": {BUS},
     }
 
 

@@ -48,6 +48,12 @@ def test_what_a_function_has_no_use_for_is_empty(environment: dict[str, str]) ->
     assert function_settings(environment).outbox_url == ""
 
 
+def test_a_function_without_a_journal_is_told_of_none(environment: dict[str, str]) -> None:
+    assert (function_settings(environment).journal, function_settings(environment).journal_secret) == ("", "")
+    told = function_settings({**environment, "JOURNAL_TABLE": "journal", "JOURNAL_SECRET": "arn:secret"})
+    assert (told.journal, told.journal_secret) == ("journal", "arn:secret")
+
+
 def test_failures_of_the_stream_are_reported_unless_told_otherwise(environment: dict[str, str]) -> None:
     del environment["STREAM_FAILURES"]
     assert not function_settings(environment).raise_stream_failures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from distributary.domain.alert import Alert
@@ -11,6 +11,7 @@ from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict
 from distributary.domain.errors import DistributaryError, UniqueClash
 from distributary.domain.image import Image
+from distributary.domain.journal import Entry
 from distributary.domain.logged import Holding, Logged, Portion
 from distributary.domain.parcel import Parcel
 from distributary.domain.row import State, Tombstone
@@ -128,6 +129,26 @@ class Journal(Protocol):
 
         Never raises and never waits for long: a journal that fails or is throttled does not hold replication up.
         """
+        ...
+
+
+class Recorded(Protocol):
+    """A journal as an operator reads it. Times are microseconds, of when conflicts were resolved.
+
+    Lists begin with the newest and leave images out. What was recorded a moment ago may be missing from them. All
+    methods raise RetryLater or Misconfigured.
+    """
+
+    def find(self, name: str) -> Entry | None:
+        """The entry of that id, with its images."""
+        ...
+
+    def within(self, since: int, until: int) -> Iterator[Entry]:
+        """What was resolved from `since` on and before `until`."""
+        ...
+
+    def of_row(self, table: str, key: Image, since: int, until: int) -> Iterator[Entry]:
+        """The same of one row. key: as an application knows it; InvalidSettings where hashing it lacks a secret."""
         ...
 
 

@@ -166,6 +166,8 @@ class FunctionSettings:
     raise_stream_failures: bool
     batched_row_writes: bool
     database: Database = field(default_factory=Database)
+    journal: str = ""
+    journal_secret: str = ""
 
 
 def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSettings:
@@ -193,6 +195,8 @@ def function_settings(environment: Mapping[str, str] = os.environ) -> FunctionSe
         raise_stream_failures=failures == "raise",
         batched_row_writes=_one_of(environment, "ROW_WRITES", ("batched", "single")) == "batched",
         database=_database(environment),
+        journal=environment.get("JOURNAL_TABLE", ""),
+        journal_secret=environment.get("JOURNAL_SECRET", ""),
     )
 
 

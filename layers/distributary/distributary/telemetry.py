@@ -34,6 +34,7 @@ def captured(report: CaptureReport) -> None:
         "shipped": dict(report.shipped),
         "held": held,
         "conflicts": report.conflicts,
+        "unjournaled": report.unjournaled,
         "parked": dict(parked),
     }
     _tell("captured", facts, [failure] if failure else list(report.held.values()))
@@ -45,6 +46,7 @@ def captured(report: CaptureReport) -> None:
             "PeersHeld": len(held),
             "Parked": len(report.parked),
             "BatchesStopped": int(failure is not None),
+            "JournalMissed": report.unjournaled,
         }
     )
 
@@ -93,6 +95,7 @@ def applied(report: ApplyReport) -> None:
         "effects": {effect.value: count for effect, count in report.effects.items()},
         "homes": dict(report.homes),
         "conflicts": {home: count for home, count in report.conflicts.items() if count},
+        "unjournaled": report.unjournaled,
         "lag_ms": lags[len(lags) // 2] // 1000 if lags else None,
         "parked": dict(Counter(parcel.reason for parcel in report.parked)),
         "again": dict(Counter(map(_name, report.failed.values()))),
@@ -102,6 +105,7 @@ def applied(report: ApplyReport) -> None:
         {
             "ChangesApplied": sum(report.effects.values()),
             "Conflicts": sum(report.conflicts.values()),
+            "JournalMissed": report.unjournaled,
             "Parked": len(report.parked),
             "MessagesAgain": len(report.failed),
         },
@@ -119,6 +123,11 @@ def forwarded(report: ForwardReport) -> None:
     }
     _tell("forwarded", facts, list(report.failed.values()))
     _measure({"MessagesForwarded": sum(report.sent.values()), "MessagesAgain": len(report.failed)})
+
+
+def unjournaled(error: DistributaryError) -> None:
+    """Tell why conflicts are not on record, or not announced; how many stands in the facts of the batch."""
+    _tell("unjournaled", {}, [error])
 
 
 def _tell(what: str, facts: Mapping[str, Any], errors: list[DistributaryError]) -> None:

@@ -14,12 +14,17 @@ from botocore import __version__ as botocore_version
 from botocore.config import Config
 from botocore.session import Session
 
+from distributary import telemetry
 from distributary.adapters.breaker import BreakingInboxes
 from distributary.adapters.dynamodb.replica import DynamoReplica
+from distributary.adapters.events import EventBridgeConflicts
+from distributary.adapters.journal import RecordingJournal
+from distributary.adapters.journal_table import JournalTable
 from distributary.adapters.queues import SqsInboxes, SqsOutbox, SqsParked, SqsParking, SqsWaiting, queue_url
 from distributary.adapters.sdk_errors import translated
-from distributary.domain.dataset import Engine
-from distributary.ports import Inboxes
+from distributary.domain.dataset import Dataset, Engine
+from distributary.domain.journal import Redaction
+from distributary.ports import Inboxes, Journal
 from distributary.services.apply import Apply
 from distributary.services.capture import Capture
 from distributary.services.deciding import merging, settling
@@ -40,6 +45,9 @@ _LEAN = Config(
 DATABASE = _LEAN.merge(Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3}))
 QUEUE = _LEAN.merge(Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}))
 """A peer that hangs costs one batch of forward 8 s; capture waits for none that long, see `adapters.breaker`."""
+
+JOURNAL = _LEAN.merge(Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1}))
+"""What holds no change up: a conflict that is not on record after a second is counted instead."""
 
 
 @cache
@@ -70,6 +78,7 @@ def capture() -> Capture:
         unique=unique,
         spread=side_by_side().map,
         settle=settling(told.dataset),
+        journal=journal(),
     )
 
 
@@ -94,6 +103,7 @@ def apply() -> Apply:
         unique=unique,
         sleep=time.sleep,
         decide=merging(told.dataset),
+        journal=journal(),
     )
 
 
@@ -108,6 +118,41 @@ def forward() -> Forward:
         waiting=SqsWaiting(sqs(told.region), told.outbox_url),
         clock=clock,
     )
+
+
+@cache
+def journal() -> Journal | None:
+    """The journal of this replica; none where the stack has none. Its clients are made with the first conflict."""
+    told = settings()
+    if not told.journal:
+        return None
+    return RecordingJournal(
+        told.dataset,
+        JournalTable(lambda: _quick("dynamodb", told.region), told.journal),
+        EventBridgeConflicts(lambda: _quick("events", told.region)),
+        lambda: redaction(told.dataset, told.region, told.journal_secret),
+        telemetry.unjournaled,
+    )
+
+
+def redaction(dataset: Dataset, region: str, secret: str) -> Redaction:
+    """What is hashed before it is kept. secret: the name of the hashes' key, empty where there is none."""
+    if not (dataset.redact and secret):
+        return Redaction(dataset.redact)
+    return Redaction(dataset.redact, _secret(region, secret))
+
+
+@cache
+def _secret(region: str, name: str) -> bytes:
+    with translated("GetSecretValue of the journal's secret"):
+        text: str = _quick("secretsmanager", region).get_secret_value(SecretId=name)["SecretString"]
+    return text.encode()
+
+
+@cache
+def _quick(service: str, region: str) -> Any:
+    """A client that gives up after a second."""
+    return client(service, region, JOURNAL)
 
 
 def parked(dataset: str, region: str) -> SqsParked:

@@ -98,6 +98,7 @@ def apply() -> Apply:
         clashes=PostgresClashes(session, known),
         chunk=CHUNK,
         bulk=BulkMerge(_Replicas(session, known), wiring.clock, told.dataset.max_clock_drift),
+        journal=wiring.journal(),
     )
 
 

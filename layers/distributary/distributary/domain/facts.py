@@ -17,7 +17,7 @@ from distributary.domain.parcel import Parcel
 class CaptureReport:
     """The facts of one batch. shipped and held: changes for each peer, in its inbox or in the outbox for it.
 
-    unjournaled: conflicts that the journal missed.
+    unjournaled: conflicts that the journal or the event bus has missed.
     """
 
     records: int = 0
@@ -36,7 +36,7 @@ class ApplyReport:
 
     failed: the messages that come again, by id, with the reason. lags: microseconds from the version's time, one for
     each change that was written. not_postponed: messages that come again only after the queue's own timeout.
-    unjournaled: conflicts that the journal missed.
+    unjournaled: conflicts that the journal or the event bus has missed.
     """
 
     messages: int = 0

@@ -73,11 +73,19 @@ class Stamp:
 
     def text(self) -> str:
         """The stamp as it stands in the row."""
-        entries = ",".join(
-            f"{region}={instant.timestamp:x}.{instant.sequence:x}"
-            for region, instant in sorted(self.context.entries.items())
-        )
+        entries = context_text(self.context)
         return f"{version_text(self.version)} {self.writer.value} {self.digest} {self.link} {entries}"
+
+
+def context_text(context: Context) -> str:
+    """A context as text; empty where nothing was seen."""
+    entries = sorted(context.entries.items())
+    return ",".join(f"{region}={instant.timestamp:x}.{instant.sequence:x}" for region, instant in entries)
+
+
+def parse_context(text: str) -> Context:
+    """Read what `context_text` wrote; raises MalformedStamp."""
+    return Context(dict(map(parse_entry, text.split(",")))) if text else NOTHING_SEEN
 
 
 def version_text(version: Version) -> str:
