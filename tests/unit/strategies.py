@@ -59,7 +59,7 @@ scalars = (
     | _typed("BOOL", st.booleans())
     | _typed("NULL", st.just(True))
     | _typed("SS", _set_of(texts))
-    | _typed("NS", _set_of(numbers))
+    | _typed("NS", st.lists(numbers, min_size=1, max_size=4, unique_by=Decimal))  # a set has a number once
     | _typed("BS", _set_of(binaries))
 )
 values = st.recursive(
