@@ -25,6 +25,8 @@ WITH_THE_LAYER = {
     "data api": {"CaptureAuroraFunction"},
     "data api, in a network": {"CaptureAuroraFunction"},
     "dynamodb": set[str](),
+    "redacting": {"CaptureAuroraFunction", "ApplyFunction"},
+    "dynamodb, redacting": set[str](),
 }
 
 
