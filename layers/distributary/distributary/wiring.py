@@ -77,7 +77,7 @@ def capture() -> Capture:
         clock=clock,
         unique=unique,
         spread=side_by_side().map,
-        settle=settling(told.dataset),
+        settling=settling(told.dataset),
         journal=journal(),
     )
 

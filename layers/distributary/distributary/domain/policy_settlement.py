@@ -7,7 +7,9 @@ know together. So a put that drops the row's state, or brings back an old one, c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Side, unaware
@@ -40,49 +42,62 @@ class _Here:
 
 
 def settle_states(
-    record: StreamRecord, place: Place, lattice: StateLattice, *, ignore_expired: bool = False
-) -> Decision[Settled]:
-    """Classify a record and settle the home row; raises NotSettled when the row would not hold still.
+    records: Sequence[StreamRecord], place: Place, lattice: StateLattice, *, ignore_expired: bool = False
+) -> Decision[list[Settled]]:
+    """Classify records of one row, in their order, and settle the home row; raises NotSettled if it does not hold still.
 
+    All are taken in together. Only the last of the local ones has a change to ship, which has the others in it.
     ignore_expired: deletions by the time to live stay in their region.
     """
+    told, last = yield from _take_in(
+        tuple(map(partial(_trusted, place=place), records)), place, lattice, ignore_expired
+    )
+    settled = [Settled(origin) for origin in told]
+    if last is not None:
+        at, here, ledger = last
+        put = ledger.image is not None
+        settled[at] = yield from (_settle_put(here, ledger) if put else _settle_deletion(here, ledger))
+    elif any(record.old is None for record in records):
+        yield from look_again(place, lattice)  # an insert of ours, by a call that ended before it had looked
+    return settled
+
+
+def _trusted(record: StreamRecord, place: Place) -> StreamRecord:
     latest = record.created_at + record.granularity + place.max_clock_drift
     old = record.old.trusting(latest) if record.old else None
-    new = record.new.trusting(latest) if record.new else None
-    record = replace(record, old=old, new=new)
-    stored: Tombstone | None = yield LookBack()
-    origin = origin_of(record, place.region, stored.trusting(place.latest) if stored else None)
-    if origin is Origin.ECHO:
-        if record.old is None and stored is not None and stored.deletion is not None:
-            yield from look_again(place, lattice)
-        return Settled(origin)
-    if origin is Origin.EXPIRED and ignore_expired:
-        return Settled(origin)
-    here = _Here(record, origin, place, lattice)
-    ledger = yield from _take_in(here, stored)
-    if ledger is None:
-        return Settled(origin)
-    if ledger.image is None:
-        return (yield from _settle_deletion(here, ledger))
-    return (yield from _settle_put(here, ledger, ledger.image))
+    return replace(record, old=old, new=record.new.trusting(latest) if record.new else None)
 
 
-def _take_in(here: _Here, stored: Tombstone | None) -> Decision[Ledger | None]:
-    """The ledger with the record in it, durably; none if it holds a later one already, and with that this one."""
+def _take_in(
+    records: Sequence[StreamRecord], place: Place, lattice: StateLattice, ignore_expired: bool
+) -> Decision[tuple[list[Origin], tuple[int, _Here, Ledger] | None]]:
+    """Take local writes into the ledger, durably: what each record was, and which of them is the ledger's last."""
     for _ in range(ATTEMPTS):
-        tombstone = stored.trusting(here.place.latest) if stored else Tombstone()
-        known = tombstone.ledger
-        if known is not None and known.sequence >= here.record.sequence:
-            return known if known.sequence == here.record.sequence else None
-        ledger = _ledger(here, tombstone)
-        noted = replace(tombstone, ledger=ledger)
-        if ledger.image is None:
-            removed = link_to(here.record.old.image, here.place.region) if here.record.old else UNKNOWN
-            noted = replace(buried(noted, _deletion(here, ledger), here.place), removed=removed)
-        if (yield Remember(stored, noted)):
-            return ledger
-        stored = yield LookBack()
-    raise NotSettled("the ledger was written again and again while a record was to be taken in")
+        stored: Tombstone | None = yield LookBack()
+        known = stored.trusting(place.latest) if stored else Tombstone()
+        noted, told, last = known, list[Origin](), None
+        for at, record in enumerate(records):
+            here = _Here(record, origin_of(record, place.region, noted), place, lattice)
+            told.append(here.origin)
+            if here.origin is Origin.ECHO or (here.origin is Origin.EXPIRED and ignore_expired):
+                continue
+            if noted.ledger is None or noted.ledger.sequence < record.sequence:
+                noted = _noted(here, noted)
+            if noted.ledger is not None and noted.ledger.sequence == record.sequence:
+                last = at, here, noted.ledger
+        if noted == known or (yield Remember(stored, noted)):
+            return told, last
+    raise NotSettled("the ledger was written again and again while records were to be taken in")
+
+
+def _noted(here: _Here, tombstone: Tombstone) -> Tombstone:
+    """The tombstone with the record in its ledger."""
+    ledger = _ledger(here, tombstone)
+    noted = replace(tombstone, ledger=ledger)
+    if ledger.image is None:
+        removed = link_to(here.record.old.image, here.place.region) if here.record.old else UNKNOWN
+        noted = replace(buried(noted, _deletion(here, ledger), here.place), removed=removed)
+    return noted
 
 
 def _ledger(here: _Here, tombstone: Tombstone) -> Ledger:
@@ -136,8 +151,8 @@ def _version(here: _Here, known: RowState | None, beneath: Tombstone | None, tom
     return mint(record.created_at, record.sequence, region, above=above)
 
 
-def _settle_put(here: _Here, ledger: Ledger, image: Image) -> Decision[Settled]:
-    state = state_of(Row(image), here.lattice)
+def _settle_put(here: _Here, ledger: Ledger) -> Decision[Settled]:
+    state = state_of(Row(ledger.image or {}), here.lattice)
     if state is None:
         raise NotSettled("what the ledger keeps is from the future")
     conflict = False

@@ -7,7 +7,6 @@ the failure's position is the checkpoint, and everything from there on is delive
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,9 +19,10 @@ from distributary.domain.errors import DistributaryError, Misconfigured, OutOfTi
 from distributary.domain.facts import CaptureReport
 from distributary.domain.parcel import Parcel, parcel
 from distributary.domain.place import Place
-from distributary.domain.settlement import Settled, settle
+from distributary.domain.settlement import Settled
 from distributary.domain.steps import Decision
 from distributary.ports import Inboxes, Journal, Outbox, Parking, Replica
+from distributary.services.deciding import ONE_BY_ONE, Settling
 from distributary.services.handover import HandOver
 from distributary.services.rounds import run
 
@@ -40,8 +40,7 @@ class Capture:
     """The capture service of one replica.
 
     clock: microseconds. unique: a fresh text each call. spread: maps a function over the peers, in parallel
-    where the platform has threads. settle: `settle`, or `settle_states` where a policy needs memory. journal: none
-    where conflicts are counted only.
+    where the platform has threads. settling: how records become changes. journal: none where conflicts are counted only.
     """
 
     dataset: Dataset
@@ -54,7 +53,7 @@ class Capture:
     clock: Callable[[], int]
     unique: Callable[[], str]
     spread: Callable[[Callable[[str], T], Sequence[str]], Iterable[T]] = map
-    settle: Callable[..., Decision[Settled]] = settle
+    settling: Settling = ONE_BY_ONE
     journal: Journal | None = None
 
     def run(self, arrivals: Sequence[Arrival], remaining: Callable[[], int]) -> CaptureReport:
@@ -92,34 +91,50 @@ class Capture:
         report.conflicts += sum(each.conflict for each in settled)
 
     def _settle(self, chunk: Sequence[Arrival], report: CaptureReport) -> list[Settled | DistributaryError]:
-        """Settle all records, those of one row one after the other, those of different rows side by side."""
+        """Settle all records, those of one row in their order, those of different rows side by side."""
 
         def keep(conflicts: Sequence[Conflict]) -> None:
             report.unjournaled += self.journal.record(conflicts) if self.journal is not None else 0
 
         results: list[Settled | DistributaryError] = [RetryLater("not reached")] * len(chunk)
-        waves: list[list[int]] = []
-        seen: Counter[str] = Counter()
+        groups = self._groups(chunk, results)
+        while groups:
+            turn, groups = self._first_of_each_row(chunk, groups)
+            decisions = [(self._record(chunk[group[0]]).key, self._decision(chunk, group)) for group in turn]
+            for group, result in zip(turn, run(self.replica, decisions, keep), strict=True):
+                if isinstance(result, Unacceptable) and len(group) > 1:
+                    groups = [*([at] for at in group), *groups]  # only the one at fault is to be parked
+                elif isinstance(result, DistributaryError):
+                    results[group[0]] = result
+                    row = self._record(chunk[group[0]]).row
+                    if _must_wait(result):
+                        groups = [each for each in groups if self._record(chunk[each[0]]).row != row]
+                else:
+                    for at, settled in zip(group, result, strict=True):
+                        results[at] = settled
+        return results
+
+    def _groups(self, chunk: Sequence[Arrival], results: list[Settled | DistributaryError]) -> list[list[int]]:
+        """The places of records that are settled by one decision; what is unreadable is told at once."""
+        groups: dict[object, list[int]] = {}
         for at, arrival in enumerate(chunk):
             if isinstance(arrival.record, Unacceptable):
                 results[at] = arrival.record
-                continue
-            turn = seen[arrival.record.row]
-            seen[arrival.record.row] += 1
-            if turn == len(waves):
-                waves.append([])
-            waves[turn].append(at)
-        blocked: set[str] = set()
-        for wave in waves:
-            free = [at for at in wave if self._record(chunk[at]).row not in blocked]
-            ignore_expired = self.dataset.ttl_deletes is TtlDeletes.IGNORE
-            records = [self._record(chunk[at]) for at in free]
-            decisions = [(r.key, self.settle(r, self._place(), ignore_expired=ignore_expired)) for r in records]
-            for at, record, result in zip(free, records, run(self.replica, decisions, keep), strict=True):
-                results[at] = result
-                if _must_wait(result):
-                    blocked.add(record.row)
-        return results
+            else:
+                groups.setdefault(arrival.record.row if self.settling.together else at, []).append(at)
+        return list(groups.values())
+
+    def _first_of_each_row(
+        self, chunk: Sequence[Arrival], groups: list[list[int]]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        turn: dict[str, list[int]] = {}
+        later = [group for group in groups if turn.setdefault(self._record(chunk[group[0]]).row, group) is not group]
+        return list(turn.values()), later
+
+    def _decision(self, chunk: Sequence[Arrival], group: Sequence[int]) -> Decision[list[Settled]]:
+        records = [self._record(chunk[at]) for at in group]
+        ignore_expired = self.dataset.ttl_deletes is TtlDeletes.IGNORE
+        return self.settling.decide(records, self._place(), ignore_expired=ignore_expired)
 
     def _ship(self, changes: Sequence[Change], report: CaptureReport) -> None:
         told = HandOver(self.dataset, self.region, self.inboxes, self.outbox, self.spread).ship(changes)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
+from distributary.domain.change import StreamRecord
 from distributary.domain.dataset import Dataset
 from distributary.domain.merge import Merged, merge
 from distributary.domain.notation import Notation
+from distributary.domain.place import Place
 from distributary.domain.policy_merge import merge_states
 from distributary.domain.policy_settlement import settle_states
 from distributary.domain.row_state import StateLattice
@@ -15,10 +18,28 @@ from distributary.domain.settlement import Settled, settle
 from distributary.domain.steps import Decision
 
 
-def settling(dataset: Dataset) -> Callable[..., Decision[Settled]]:
-    """The decision of capture, for a dataset of DynamoDB."""
+@dataclass(frozen=True)
+class Settling:
+    """How capture settles records. decide: of records of one row, in their order. together: of all that there are."""
+
+    decide: Callable[..., Decision[list[Settled]]]
+    together: bool
+
+
+def _settle_one(records: Sequence[StreamRecord], place: Place, *, ignore_expired: bool) -> Decision[list[Settled]]:
+    (record,) = records
+    return [(yield from settle(record, place, ignore_expired=ignore_expired))]
+
+
+ONE_BY_ONE = Settling(_settle_one, together=False)
+
+
+def settling(dataset: Dataset) -> Settling:
+    """The decisions of capture, for a dataset of DynamoDB."""
     policies = dataset.policies_of()
-    return settle if policies.plain else partial(settle_states, lattice=StateLattice(policies, Notation.DYNAMODB))
+    if policies.plain:
+        return ONE_BY_ONE
+    return Settling(partial(settle_states, lattice=StateLattice(policies, Notation.DYNAMODB)), together=True)
 
 
 def merging(dataset: Dataset) -> Callable[..., Decision[Merged]]:
