@@ -67,7 +67,8 @@ class MergingRegion(StreamRegion):
         world = self.world
         return Capture(
             world.dataset, "orders", self.name, self.replica, MemoryInboxes(world.queues, world.io),
-            MemoryOutbox(self.outbox, world.io), self.parking, self.clock, world.unique, settling=settling(world.dataset),
+            MemoryOutbox(self.outbox, world.io), self.parking, self.clock, world.unique,
+            settling=settling(world.dataset),
         )  # fmt: skip
 
     def applying(self) -> Apply:

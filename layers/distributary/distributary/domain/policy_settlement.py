@@ -44,9 +44,9 @@ class _Here:
 def settle_states(
     records: Sequence[StreamRecord], place: Place, lattice: StateLattice, *, ignore_expired: bool = False
 ) -> Decision[list[Settled]]:
-    """Classify records of one row, in their order, and settle the home row; raises NotSettled if it does not hold still.
+    """Classify records of one row, in their order, and settle the home row.
 
-    All are taken in together. Only the last of the local ones has a change to ship, which has the others in it.
+    Raises NotSettled when that does not hold still. All are taken in together. Only the last of the local ones has a change to ship, which has the others in it.
     ignore_expired: deletions by the time to live stay in their region.
     """
     told, last = yield from _take_in(

@@ -40,7 +40,8 @@ class Capture:
     """The capture service of one replica.
 
     clock: microseconds. unique: a fresh text each call. spread: maps a function over the peers, in parallel
-    where the platform has threads. settling: how records become changes. journal: none where conflicts are counted only.
+    where the platform has threads. settling: how records become changes. journal: none where conflicts are only
+    counted.
     """
 
     dataset: Dataset
