@@ -46,13 +46,16 @@ def settle_states(
 ) -> Decision[list[Settled]]:
     """Classify records of one row, in their order, and settle the home row.
 
-    Raises NotSettled when that does not hold still. All are taken in together. Only the last of the local ones has a change to ship, which has the others in it.
+    Raises NotSettled when that does not hold still. All are taken in together. The last of the local ones has a change
+    to ship, which has the others in it; so has a deletion, since a row that was there before may have come back over it.
     ignore_expired: deletions by the time to live stay in their region.
     """
-    told, last = yield from _take_in(
-        tuple(map(partial(_trusted, place=place), records)), place, lattice, ignore_expired
-    )
+    believed = tuple(map(partial(_trusted, place=place), records))
+    told, last, noted = yield from _take_in(believed, place, lattice, ignore_expired)
     settled = [Settled(origin) for origin in told]
+    for at, record in enumerate(believed):
+        if record.new is None and told[at].local and _is_of(noted.deletion, record, place):
+            settled[at] = Settled(told[at], _deletion_again(_Here(record, told[at], place, lattice), noted))
     if last is not None:
         at, here, ledger = last
         put = ledger.image is not None
@@ -60,6 +63,11 @@ def settle_states(
     elif any(record.old is None for record in records):
         yield from look_again(place, lattice)  # an insert of ours, by a call that ended before it had looked
     return settled
+
+
+def _is_of(deletion: Version | None, record: StreamRecord, place: Place) -> bool:
+    """Whether the newest deletion is that of a record."""
+    return deletion is not None and deletion.region == place.region and deletion.sequence == record.sequence
 
 
 def _trusted(record: StreamRecord, place: Place) -> StreamRecord:
@@ -70,8 +78,8 @@ def _trusted(record: StreamRecord, place: Place) -> StreamRecord:
 
 def _take_in(
     records: Sequence[StreamRecord], place: Place, lattice: StateLattice, ignore_expired: bool
-) -> Decision[tuple[list[Origin], tuple[int, _Here, Ledger] | None]]:
-    """Take local writes into the ledger, durably: what each record was, and which of them is the ledger's last."""
+) -> Decision[tuple[list[Origin], tuple[int, _Here, Ledger] | None, Tombstone]]:
+    """Take local writes into the ledger, durably: what each record was, which is its last, and the new tombstone."""
     for _ in range(ATTEMPTS):
         stored: Tombstone | None = yield LookBack()
         known = stored.trusting(place.latest) if stored else Tombstone()
@@ -86,7 +94,7 @@ def _take_in(
             if noted.ledger is not None and noted.ledger.sequence == record.sequence:
                 last = at, here, noted.ledger
         if noted == known or (yield Remember(stored, noted)):
-            return told, last
+            return told, last, noted
     raise NotSettled("the ledger was written again and again while records were to be taken in")
 
 
@@ -232,6 +240,14 @@ def _put(here: _Here, ledger: Ledger, state: RowState) -> Change:
 
 def _deletion(here: _Here, ledger: Ledger) -> Change:
     return replace(_change(here, ledger, None), context=ledger.context)
+
+
+def _deletion_again(here: _Here, tombstone: Tombstone) -> Change:
+    """A deletion that later records of the row have overtaken in the ledger."""
+    assert tombstone.deletion is not None  # noqa: S101 - it was found to be this record's
+    context = tombstone.context.including(tombstone.deletion)
+    ledger = Ledger(here.record.sequence, tombstone.deletion, None, context)
+    return _deletion(here, ledger)
 
 
 def _change(here: _Here, ledger: Ledger, image: Image | None) -> Change:
