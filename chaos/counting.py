@@ -33,11 +33,13 @@ TAGS = tuple("abcdefgh")
 
 @dataclass
 class Adders:
-    """One application a region. added: by row, what all of them have added and had acknowledged."""
+    """One application a region. number: the attribute. added: by row, what all have added and had acknowledged."""
 
     world: World
     rows: int
     adds: int
+    dataset: str = DATASET
+    number: str = "stock"
     added: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     errors: list[BaseException] = field(default_factory=list)
@@ -45,7 +47,11 @@ class Adders:
 
     def run(self) -> list[threading.Thread]:
         """Begin to add in all regions."""
-        threads = [threading.Thread(target=self._guarded, args=(each,), daemon=True) for each in self.world.tables]
+        threads = [
+            threading.Thread(target=self._guarded, args=(each,), daemon=True)
+            for each in self.world.tables
+            if self.dataset in self.world.tables[each]
+        ]
         for thread in threads:
             thread.start()
         return threads
@@ -61,9 +67,9 @@ class Adders:
         for _ in range(self.adds):
             row, amount = f"item-{dice.randrange(self.rows)}", dice.choice((1, 1, 2, 5, -1, -3))
             table.update_item(
-                TableName=self.world.tables[region][DATASET],
+                TableName=self.world.tables[region][self.dataset],
                 Key={"pk": {"S": row}},
-                UpdateExpression="ADD stock :amount, tags :tag",
+                UpdateExpression=f"ADD {self.number} :amount, tags :tag",
                 ExpressionAttributeValues={":amount": {"N": str(amount)}, ":tag": {"SS": [dice.choice(TAGS)]}},
             )
             with self._lock:

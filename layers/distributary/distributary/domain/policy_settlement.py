@@ -47,7 +47,7 @@ def settle_states(
     """Classify records of one row, in their order, and settle the home row.
 
     Raises NotSettled when that does not hold still. All are taken in together. The last of the local ones has a change
-    to ship, which has the others in it; so has a deletion, since a row that was there before may have come back over it.
+    to ship, which has the others in it; so has a deletion, over which a row that was there before may have come back.
     ignore_expired: deletions by the time to live stay in their region.
     """
     believed = tuple(map(partial(_trusted, place=place), records))
@@ -181,30 +181,33 @@ def _settle_put(here: _Here, ledger: Ledger) -> Decision[Settled]:
 def _show(here: _Here, at: State, state: RowState) -> Decision[tuple[bool, bool]]:
     """Make the home row show the write beside all else; whether that is done, and whether it met a conflict."""
     row, tombstone = at.row, at.tombstone
-    deletion = tombstone.deletion if tombstone else None
-    dead = deletion is not None and state.incarnation < deletion
+    deletion = tombstone.deletion if tombstone and tombstone.deletion else ALWAYS
+    dead = state.incarnation < deletion
     if row is None:
         # Gone since: by a deletion that is above it, or by the application, whose record follows. Unless we took it for
         # a row that was here before that deletion, as when an application had put back a copy of that.
         taken_by_us = tombstone is not None and tombstone.removing is not None and not dead
         return (not taken_by_us or (yield from show(None, state, here.place, here.lattice))), False
     present = state_of(row, here.lattice)
+    if present is not None and present.incarnation == state.incarnation and not dead:
+        return (yield from _join(here, row, present, state))
     ahead = row.version is not None and row.version > state.version
     as_written = here.record.new is not None and same_content(row.content, here.record.new.content) and not ahead
-    if tombstone is not None and deletion is not None and dead:
-        covered = present is not None and present.incarnation < deletion
-        if covered or as_written or (row.marked and row.as_stamped):
-            return (yield from take_away(row, tombstone, here.place)), False
-        return True, False
-    if present is not None and present.incarnation == state.incarnation:
-        joined = here.lattice.join(present, state)
-        if joined == present:
-            return True, False
-        conflict = yield from _meet(here, present, state, joined)
-        return (yield from show(row, joined, here.place, here.lattice)), conflict
-    if as_written or (not ahead and (row.marked or present is not None)):
+    covered = present is not None and present.incarnation < deletion
+    if tombstone is not None and (covered or (dead and (as_written or (row.marked and row.as_stamped)))):
+        taken = yield from take_away(row, tombstone, here.place)
+        return taken and dead, False  # of what is alive, the row that was put back over it was in the way
+    if not dead and (as_written or (not ahead and (row.marked or present is not None))):
         return (yield from show(row, state, here.place, here.lattice, in_ledger=True)), False
     return True, False  # the application has written again, and its own record follows
+
+
+def _join(here: _Here, row: Row, present: RowState, state: RowState) -> Decision[tuple[bool, bool]]:
+    joined = here.lattice.join(present, state)
+    if joined == present:
+        return True, False
+    conflict = yield from _meet(here, present, state, joined)
+    return (yield from show(row, joined, here.place, here.lattice)), conflict
 
 
 def _meet(here: _Here, present: RowState, state: RowState, joined: RowState) -> Decision[bool]:
