@@ -1,4 +1,4 @@
-"""Three deployed regions whose policies merge, under applications that know nothing of it; every conflict is on record."""
+"""Three deployed regions whose policies merge, under applications that know nothing of it; conflicts are on record."""
 
 from __future__ import annotations
 
