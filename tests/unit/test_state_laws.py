@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cli.policy_laws import LAWS, Join, Law, breaches
 from distributary.domain import base_state
-from distributary.domain.base_state import Registers, Unit
+from distributary.domain.base_state import Unit
 from distributary.domain.crdt import AttributeState, Chosen, Counter, Elements
 from distributary.domain.notation import Notation
 from distributary.domain.policies import Policies
