@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
 from distributary.domain.image import AttributeValue
-from distributary.domain.notation import Notation, add, elements_of, number_of, set_of, subtract, value_of
+from distributary.domain.notation import Notation, add, countable, elements_of, set_of, subtract, value_of
 from distributary.domain.policies import AttributePolicy
 from distributary.domain.version import Version
 
@@ -154,7 +154,7 @@ class AttributeLattice:
     def _fits(self, value: AttributeValue | None) -> bool:
         match self.policy:
             case AttributePolicy.COUNTER:
-                return number_of(value, self.notation) is not None
+                return countable(value, self.notation) is not None
             case AttributePolicy.ADD_WINS_SET:
                 return elements_of(value, self.notation) is not None
         return value is not None and "NULL" not in value
@@ -178,7 +178,7 @@ class AttributeLattice:
     def _first(self, value: AttributeValue) -> Body:
         match self.policy:
             case AttributePolicy.COUNTER:
-                return Counter(number_of(value, self.notation) or Decimal(0))
+                return Counter(countable(value, self.notation) or Decimal(0))
             case AttributePolicy.ADD_WINS_SET:
                 kind, elements = elements_of(value, self.notation) or ("", frozenset())
                 return Elements(kind, {element: frozenset({ALWAYS}) for element in elements})
@@ -193,9 +193,9 @@ class AttributeLattice:
     def _grown(self, body: Body | None, old: AttributeValue | None, new: AttributeValue | None, at: Moment) -> Body:
         match body:
             case Counter(base, totals):
-                before = number_of(old, self.notation) if old is not None else Decimal(0)
+                before = countable(old, self.notation) if old is not None else Decimal(0)
                 present = before if before is not None else body.value
-                added = subtract(number_of(new, self.notation) or Decimal(0), present)
+                added = subtract(countable(new, self.notation) or Decimal(0), present)
                 mine = totals.get(at.version.region, Total(0, Decimal(0)))
                 return Counter(base, {**totals, at.version.region: Total(at.number, add(mine.amount, added))})
             case Elements(known, added_by):

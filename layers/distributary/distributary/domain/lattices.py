@@ -35,6 +35,9 @@ def _choose(rule: AttributeRule, functions: Mapping[str, Join], notation: Notati
 
 
 def _rank(value: AttributeValue, notation: Notation) -> tuple[bool, Decimal, str]:
-    """Numbers among themselves by their size, below everything else, which is ordered by its type and text."""
+    """Numbers among themselves by their size, below everything else, which is ordered by its type and text.
+
+    Of one number in two notations (1 and 1.0) one stands as well, or regions would each keep their own.
+    """
     number = number_of(value, notation)
-    return (False, number, "") if number is not None else (True, Decimal(0), repr(sorted(value.items())))
+    return number is None, number or Decimal(0), repr(sorted(value.items()))

@@ -15,6 +15,9 @@ from distributary.domain.image import AttributeValue
 _EXACT = Context(prec=400)
 """Sums of numbers of 38 digits whose exponents are far apart are exact in it."""
 
+_SPAN = 180
+"""Powers of ten on both sides of 1; DynamoDB's numbers lie within 130, those of PostgreSQL need not."""
+
 _ARRAY = re.compile(r'\{(?:(?:"(?:[^"\\]|\\.)*"|[^",{}\\\s][^",{}\\]*)(?:,(?!\})|(?=\})))*\}', re.DOTALL)
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}]+)', re.DOTALL)
 _PLAIN_ELEMENT = re.compile(r"[A-Za-z0-9_.:+-]+")
@@ -47,6 +50,15 @@ def number_of(value: AttributeValue | None, notation: Notation) -> Decimal | Non
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
+
+
+def countable(value: AttributeValue | None, notation: Notation) -> Decimal | None:
+    """The number that a value is if sums with it are exact; none for any other."""
+    number = number_of(value, notation)
+    if number is None:
+        return None
+    exponent = number.as_tuple().exponent
+    return number if isinstance(exponent, int) and -_SPAN < exponent <= number.adjusted() < _SPAN else None
 
 
 def value_of(number: Decimal, notation: Notation) -> AttributeValue:

@@ -8,6 +8,9 @@
         n, t    a counter's base, and each region's [number, amount]
         k, d    a set's kind, and its elements by the version that added them
         p       (empty) a value that the policy cannot mean, or none
+        c       (empty) a value that a function has made and that an application could not have written
+
+Nothing in a state is newer than the state, and the deletion beneath it is older.
 
 A version is written as "timestamp.sequence.region", numbers hexadecimal and unpadded; amounts are decimal.
 """
@@ -23,11 +26,16 @@ from distributary.domain.base_state import Base, Register, Registers, Unit
 from distributary.domain.crdt import ALWAYS, AttributeState, Body, Chosen, Counter, Elements, Plain, Total
 from distributary.domain.errors import MalformedStamp
 from distributary.domain.image import STATE_ATTRIBUTE, AttributeValue, Image
+from distributary.domain.notation import Notation, elements_of, set_of, value_of
 from distributary.domain.policies import Policy
 from distributary.domain.row_state import RowState, StateLattice
+from distributary.domain.stamp import parse_version, version_text
 from distributary.domain.version import Context, Version
 
 Document = Mapping[str, Any]
+
+SPAN = 200
+"""Powers of ten that a counter's amounts stay within; what is countable lies well within them."""
 
 
 def document_of(state: RowState) -> dict[str, Any]:
@@ -49,15 +57,15 @@ def state_from(
     """
     try:
         told = document.get("a", {})
-        base_version = _version(document["b"]) if "b" in document else version
+        base_version = _version(document["b"], version) if "b" in document else version
         own: dict[str, AttributeState] = {}
         for name, each in lattice.lattices.items():
-            state = _attribute_from(told[name], content.get(name)) if name in told else None
+            state = _attribute_from(told[name], content.get(name), version, lattice) if name in told else None
             state = state or each.began(content.get(name), base_version)
             if state is not None:
                 own[name] = state
-        base = _base_from(document, lattice.without_own(content), base_version, lattice)
-        incarnation = _version(document["i"]) if "i" in document else ALWAYS
+        base = _base_from(document, lattice.without_own(content), (base_version, version), lattice)
+        incarnation = _older(document["i"], version) if "i" in document else ALWAYS
         return RowState(version, context, base, own, incarnation)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise MalformedStamp(str(document)[:80]) from error
@@ -105,11 +113,12 @@ def _unusual(names: Iterable[str], base: Registers) -> list[str]:
     return [name for name in names if base.known[name].value is None]
 
 
-def _base_from(document: Document, content: Image, version: Version, lattice: StateLattice) -> Base:
+def _base_from(document: Document, content: Image, versions: tuple[Version, Version], lattice: StateLattice) -> Base:
+    version, newest = versions
     if lattice.policies.base is Policy.ATTRIBUTE_MERGE:
         known = {name: Register(version, value) for name, value in content.items()}
         for at, names in document.get("w", {}).items():
-            known |= {_checked(name): Register(_version(at), content.get(name)) for name in names}
+            known |= {_checked(name): Register(_version(at, newest), content.get(name)) for name in names}
         return Registers(known)
     order = tuple(int(each, 16) for each in document["o"].split(".")) if "o" in document else ()
     return Unit(content, version, _fitting(order, version, lattice))
@@ -140,42 +149,72 @@ def _body(body: Body) -> dict[str, Any]:
             return {"k": kind, "d": {_text(at): by_version[at] for at in sorted(by_version)}}
         case Plain():
             return {"p": ""}
-        case Chosen():
-            return {}
+        case Chosen(value):
+            return {"c": ""} if "NULL" in value else {}
 
 
-def _attribute_from(told: Document, value: AttributeValue | None) -> AttributeState | None:
-    era = _version(told["e"]) if "e" in told else ALWAYS
+def _attribute_from(
+    told: Document, value: AttributeValue | None, newest: Version, lattice: StateLattice
+) -> AttributeState | None:
+    if not isinstance(told, Mapping):
+        raise TypeError(told)
+    era = _version(told["e"], newest) if "e" in told else ALWAYS
     if "n" in told:
-        totals = {_checked(r): Total(int(number, 16), _number(amount)) for r, (number, amount) in told["t"].items()}
+        totals = {_checked(r): Total(_count(number), _number(amount)) for r, (number, amount) in told["t"].items()}
         return AttributeState(Counter(_number(told["n"]), totals), era)
     if "k" in told:
-        added: dict[str, frozenset[Version]] = {}
-        for at, elements in told["d"].items():
-            for element in elements:
-                added[_checked(element)] = added.get(element, frozenset()) | {_version(at)}
-        return AttributeState(Elements(_checked(told["k"]), added), era)
+        return AttributeState(_elements(told, newest, lattice), era)
     if "p" in told:
         return AttributeState(Plain(value), era)
     return AttributeState(Chosen(value), era) if value is not None else None
+
+
+def _elements(told: Document, newest: Version, lattice: StateLattice) -> Elements:
+    added: dict[str, frozenset[Version]] = {}
+    for at, elements in told["d"].items():
+        for element in elements:
+            added[_checked(element)] = added.get(element, frozenset()) | {_version(at, newest)}
+    kind = _checked(told["k"])
+    shown = set_of(kind, added, lattice.notation)
+    if added and elements_of(shown, lattice.notation) != (kind, frozenset(added)):
+        raise ValueError(kind)
+    return Elements(kind, added)
 
 
 def _text(version: Version) -> str:
     return f"{version.timestamp:x}.{version.sequence:x}.{version.region}"
 
 
-def _version(text: str) -> Version:
+def _version(text: str, newest: Version) -> Version:
     timestamp, sequence, region = text.split(".")
-    return Version(int(timestamp, 16), int(sequence, 16), region)
+    version = Version(int(timestamp, 16), int(sequence, 16), region)
+    if _text(version) != text or version > newest:
+        raise ValueError(text)
+    return version if version == ALWAYS else parse_version(version_text(version))
+
+
+def _older(text: str, than: Version) -> Version:
+    version = _version(text, than)
+    if version == than:
+        raise ValueError(text)
+    return version
+
+
+def _count(text: str) -> int:
+    number = int(text, 16)
+    if number < 0:
+        raise ValueError(text)
+    return number
 
 
 def _decimal(number: Decimal) -> str:
-    return str(number)
+    return str(value_of(number, Notation.POSTGRESQL)["S"])
 
 
 def _number(text: str) -> Decimal:
     number = Decimal(text)
-    if not number.is_finite():
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or not -SPAN < exponent <= number.adjusted() < SPAN:
         raise ValueError(text)
     return number
 
