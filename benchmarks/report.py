@@ -9,7 +9,7 @@ from rich.table import Table
 
 def show(found: Mapping[str, Any], console: Console) -> None:
     """Print a table for each part that was measured."""
-    shows = {"lag": _lag, "throughput": _throughput, "cpu": _cpu, "cold": _cold}
+    shows = {"lag": _lag, "throughput": _throughput, "cpu": _cpu, "cold": _cold, "policies": _policies}
     for part, table in shows.items():
         if part in found:
             console.print(table(found[part]))
@@ -111,3 +111,23 @@ def _tpcb(found: Mapping[str, Any]) -> str:
         f"TPC-B in three regions for {found['seconds']} s, {rates} transactions a second: "
         f"all tables equal {found['equal_after']:.0f} s after the end ({found['rows']['pgbench_history']} of history)."
     )
+
+
+def _policies(found: Mapping[str, Any]) -> Table:
+    regions = [str(each) for each in found["regions"]]
+    table = Table(
+        *(
+            "policy",
+            "row writes",
+            "tombstone writes",
+            "CPU, times plain",
+            *(f"state, {each} regions" for each in regions),
+        ),
+        title="What a change costs under each policy, all regions writing all rows; a row's state in bytes",
+        caption="Writes and CPU of three regions: of a local write, its settling, and what its peers make of it.",
+    )
+    for name, each in found["policies"].items():
+        three = each["3"]
+        cells = [f"{three[cell]:.2f}" for cell in ("row_writes", "tombstone_writes", "cpu_ratio")]
+        table.add_row(name, *cells, *(f"{each[count]['state_bytes']:.0f}" for count in regions))
+    return table

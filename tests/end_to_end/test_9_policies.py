@@ -15,6 +15,7 @@ from local.clients import client
 from local.convergence import LOST, messages, wait_for_convergence
 from local.cutoff import cut_off
 from local.world import PROJECT, World
+from tests.end_to_end.conftest import REPLICATION
 from tests.end_to_end.rows import HOME, LONELY, PATIENCE, PEER
 
 STOCK = "stock"
@@ -55,6 +56,7 @@ def conflicts(world: World, region: str, *arguments: str) -> list[dict[str, Any]
         "PATH": "/usr/bin:/bin",
     }
     command = [sys.executable, "-m", "cli", "conflicts", "list", "--dataset", STOCK, "--region", region, "--json"]
+    command += ["--replication", str(REPLICATION)]
     done = subprocess.run(
         [*command, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=60
     )

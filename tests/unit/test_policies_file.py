@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from distributary.domain.dataset import Dataset
+from distributary.domain.dataset import Dataset, Engine, KeySchema
 from distributary.domain.errors import InvalidSettings
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policies, Policy
 from distributary.settings import load
+from distributary.settings_file import SettingsFile
+from distributary.settings_policies import attributes
 from tests.unit.test_aurora_settings import SHOP
 from tests.unit.test_replication_file import ORDERS, Mistake
 
@@ -155,15 +157,15 @@ def test_each_attribute_has_its_rule(file: Path) -> None:
 
 @pytest.mark.parametrize("name", ["public.items.units", "sales.orders.units", "old.sales.prices.units", "public.ä b.c"])
 def test_a_column_is_named_with_schema_and_table(file: Path, name: str) -> None:
-    dataset = loaded(file, COLUMNS + f'"{name}" = "counter"')
-    table, _, column = name.rpartition(".")
-    assert dataset.policies_of(table).rules == {column: COUNTER}
-    assert dataset.policies_of("public.others").rules == {}
+    tables = ("public.*", "sales.orders", "old.sales.prices")
+    rules = attributes(SettingsFile(file), {name: "counter"}, "here", Engine.AURORA, KeySchema(), tables)
+    assert rules == {name: COUNTER}
 
 
-def test_the_partition_key_of_the_other_engine_is_no_key_of_a_database(file: Path) -> None:
-    dataset = loaded(file, SHOP + '[datasets.shop.attributes]\n"public.items.pk" = "max"')
-    assert dataset.attributes.keys() == {"public.items.pk"}
+@pytest.mark.parametrize("told", ['conflict = "attribute_merge"', '[datasets.shop.attributes]\n"public.a.b" = "max"'])
+def test_an_aurora_database_has_no_policies_yet_and_the_file_is_refused(file: Path, told: str) -> None:
+    with pytest.raises(InvalidSettings, match="is for DynamoDB"):
+        loaded(file, SHOP + told)
 
 
 @pytest.mark.parametrize(("key", "attribute", "values"), [
