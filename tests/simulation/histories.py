@@ -48,6 +48,12 @@ KINDS = (
     Kind(Writing.TRIGGERS, 10),
     Kind(Writing.TRIGGERS, 25),
     Kind(Writing.TRIGGERS, 6, year_ahead=True),
+    Kind(Writing.COUNTING, 4),
+    Kind(Writing.COUNTING, 8),
+    Kind(Writing.COUNTING, 20),
+    Kind(Writing.MERGING, 4),
+    Kind(Writing.MERGING, 10),
+    Kind(Writing.MERGING, 25),
 )
 
 

@@ -9,6 +9,7 @@ from distributary.domain.change import Change, StreamRecord
 from distributary.domain.image import STATE_ATTRIBUTE, Image, digest_of, key_text
 from distributary.domain.policies import AttributePolicy
 from distributary.domain.row import Row
+from distributary.domain.version import Version
 from tests.simulation.checks import misread
 from tests.simulation.merging import BEST, LEAST, NUMBER, TAGS, MergingWorld
 from tests.simulation.setting import Writing
@@ -47,6 +48,7 @@ def _broken(witness: MergingWitness) -> Iterator[Fault]:
     for key in world.writers.keys:
         yield from _disagreements(witness, key)
         yield from _untold(witness, key)
+        yield from _deleted_in_spite(witness, key)
         if world.setting.writing is Writing.COUNTING and not any(misread(witness)):
             yield from _miscounted(witness, key)
     yield from misread(witness)
@@ -83,6 +85,19 @@ def _untold(witness: MergingWitness, key: Image) -> Iterator[Fault]:
         taken = tombstone.ledger.sequence if tombstone is not None and tombstone.ledger is not None else 0
         if taken < max((s for s in told if not _echo(witness, region.name, s)), default=0):
             yield ("not taken in", region.name, row, max(told), taken)
+
+
+def _deleted_in_spite(witness: MergingWitness, key: Image) -> Iterator[Fault]:
+    """A row that was inserted on top of the newest deletion is there."""
+    world, row = witness.world, key_text(key)
+    deletions = [_deletion(region.replica.tombstones.get(row)) for region in world.regions]
+    if world.regions[0].table.get(key) is not None or not isinstance(deletions[0], Version):
+        return
+    for (region, sequence), written in world.writers.log.items():
+        record = _record(witness, region, sequence)
+        inserted = record.row == row and record.old is None and not _echo(witness, region, sequence)
+        if inserted and written.beneath is not None and written.beneath >= deletions[0]:
+            yield ("deleted although inserted on top of the deletion", region, sequence, written)
 
 
 def _echo(witness: MergingWitness, region: str, sequence: int) -> bool:

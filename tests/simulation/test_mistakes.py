@@ -10,10 +10,11 @@ from tests.simulation.choices import Choices
 from tests.simulation.histories import Kind, play
 from tests.simulation.log_mistakes import LOG_MISTAKES, LOGS
 from tests.simulation.mistakes import MISTAKES, Mistake
+from tests.simulation.policy_mistakes import POLICY_MISTAKES
 from tests.simulation.reduce import reduced
 
 
-@pytest.mark.parametrize("mistake", [*MISTAKES, *LOG_MISTAKES], ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", [*MISTAKES, *LOG_MISTAKES, *POLICY_MISTAKES], ids=lambda mistake: mistake.name)
 def test_the_simulator_notices(mistake: Mistake) -> None:
     # given: the production code with one mistake in it
     with mistake.made():

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from distributary.domain.crdt import ALWAYS, Moment
-from distributary.domain.image import Image
+from distributary.domain.image import AttributeValue, Image
 from distributary.domain.notation import Notation
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policies, Policy
 from distributary.domain.row_state import RowState, StateLattice
@@ -111,7 +111,7 @@ class History:
     states: list[RowState] = field(default_factory=list)
     writes: list[tuple[RowState, RowState]] = field(default_factory=list)
 
-    def write(self, region: _Region, old: Image, touched: Image, at: int) -> None:
+    def write(self, region: _Region, old: Image, touched: Mapping[str, AttributeValue | None], at: int) -> None:
         """An application changes some attributes of what it has read; what is none goes."""
         new = {name: value for name, value in {**old, **touched}.items() if value is not None}
         version = self._version(region, at)
