@@ -12,11 +12,11 @@ from distributary.domain.base_state import Base, Unit
 from distributary.domain.crdt import ALWAYS, AttributeLattice, AttributeState, Counter, Elements, Total
 from distributary.domain.errors import NotSettled
 from distributary.domain.policies import Policies, Policy
-from distributary.domain.row import Ledger, Row, Tombstone
+from distributary.domain.row import Row, Tombstone
 from distributary.domain.row_state import RowState
 from distributary.domain.settled_rows import image_of
 from distributary.domain.state_documents import state_from
-from distributary.domain.steps import Decision, Remember, Write
+from distributary.domain.steps import Decision, LookBack, Remember, Write
 from distributary.domain.version import NOTHING_SEEN, Version, mint
 from tests.simulation.histories import Kind
 from tests.simulation.mistakes import Mistake
@@ -103,11 +103,14 @@ def _without_the_row(original: Callable[..., Any]) -> Callable[..., Any]:
     return known
 
 
-def _whether_it_is_there_or_not(here: Any, stored: Tombstone | None) -> Decision[Ledger]:
-    tombstone = stored or Tombstone()
-    ledger = policy_settlement._ledger(here, tombstone)
-    yield Remember(stored, replace(tombstone, ledger=ledger))
-    return ledger
+def _taken_in_again(original: Callable[..., Any]) -> Callable[..., Any]:
+    def take_in(*arguments: Any) -> Decision[Any]:
+        stored: Tombstone | None = yield LookBack()
+        if stored is not None and stored.ledger is not None:
+            yield Remember(stored, replace(stored, ledger=replace(stored.ledger, sequence=0)))
+        return (yield from original(*arguments))
+
+    return take_in
 
 
 def _whatever_is_there(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -142,7 +145,7 @@ POLICY_MISTAKES = (
     Mistake("totals of one region added up", crdt, "_joined_counter", _added_up, NUMBERS),
     Mistake("the ledger is not asked", _HERE, "_known", _without_ledger(_HERE._known), NUMBERS),
     Mistake("the row is not asked", _HERE, "_known", _without_the_row(_HERE._known), NUMBERS),
-    Mistake("a record is taken in again on a retry", _HERE, "_take_in", _whether_it_is_there_or_not, NUMBERS),
+    Mistake("a record is taken in again on a retry", _HERE, "_take_in", _taken_in_again(_HERE._take_in), NUMBERS),
     Mistake("a row that is not settled is overwritten", _THERE, "_present", _whatever_is_there(_THERE._present), ROWS),
     Mistake("elements that were taken out come back", crdt, "_joined_elements", _union, ROWS),
     Mistake("elements that the other has not seen are gone", crdt, "_joined_elements", _intersection, NUMBERS),

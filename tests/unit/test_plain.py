@@ -33,7 +33,7 @@ PAIRS: list[tuple[AttributeValue, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "expected"), PAIRS, ids=str)
+@pytest.mark.parametrize(("value", "expected"), PAIRS, ids=[str(value) for value, _ in PAIRS])
 def test_each_type_has_its_plain_one(value: AttributeValue, expected: Any) -> None:
     found = plain(value)
     assert (found, type(found)) == (expected, type(expected))

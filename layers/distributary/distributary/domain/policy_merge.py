@@ -26,10 +26,10 @@ from distributary.domain.version import Context, Version
 def merge_states(change: Change, place: Place, lattice: StateLattice, *, take_unsettled: bool) -> Decision[Merged]:
     """Join a change into a replica's row; raises NotSettled while a local write of it has not been captured.
 
-    take_unsettled: a row that has no stamp, and of which no local write is known, is taken as it is.
+    take_unsettled: a row that nobody has given a version, and of which no local write is known, is taken as it is.
     """
     if change.image is None:
-        return (yield from _delete(change, place, lattice))
+        return (yield from _delete(change, place, lattice, take_unsettled))
     return (yield from _put(change, state_in(change, lattice), place, lattice, take_unsettled))
 
 
@@ -72,7 +72,8 @@ def _present(
     if row.marked and row.as_stamped and tombstone and tombstone.deletion:
         return None  # somebody has announced to remove it
     state = state_of(row, lattice)
-    if state is None and take_unsettled and ledger is None and STAMP_ATTRIBUTE not in row.image:
+    without_version = STAMP_ATTRIBUTE not in row.image or (row.stamp is not None and row.version is None)
+    if state is None and take_unsettled and ledger is None and without_version:
         return None  # below whatever arrives; what was written here comes back with its own record
     if state is None:
         raise NotSettled("a local write of the row is still in the change stream")
@@ -104,7 +105,7 @@ def _stays_deleted(
     return Merged(Effect.KEPT, conflict)
 
 
-def _delete(change: Change, place: Place, lattice: StateLattice) -> Decision[Merged]:
+def _delete(change: Change, place: Place, lattice: StateLattice, take_unsettled: bool) -> Decision[Merged]:
     for _ in range(ATTEMPTS):
         state: State = (yield Look()).trusting(place.latest)
         noted = buried(state.tombstone, change, place)
@@ -115,7 +116,7 @@ def _delete(change: Change, place: Place, lattice: StateLattice) -> Decision[Mer
         row = state.row
         if row is None:
             return Merged(Effect.DELETED if noted.deletion == change.version else Effect.KEPT)
-        present = _present(row, state.tombstone, lattice, take_unsettled=False)
+        present = _present(row, state.tombstone, lattice, take_unsettled)
         if present is not None and present.incarnation >= (noted.deletion or change.version):
             return Merged(Effect.KEPT)
         conflict = present is not None and unaware(change.version, change.context, present.context)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Side, unaware
@@ -126,15 +126,18 @@ def _ledger(here: _Here, tombstone: Tombstone) -> Ledger:
 
 
 def _known(here: _Here, tombstone: Tombstone) -> RowState | None:
-    """All that the row's writer had before him: what is in the ledger, and what was merged into the row since."""
+    """All that the row's writer had before him: what is in the ledger, and what was merged into the row since.
+
+    Of a row that was read in another region and put here as it was, also its state: a change that met it here before
+    its record was captured found itself in it, and does not come again.
+    """
     ledger, old = tombstone.ledger, here.record.old
     kept = state_of(Row(ledger.image), here.lattice) if ledger and ledger.image is not None else None
     seen = state_of(old, here.lattice)
-    if kept is not None and seen is not None:
-        return here.lattice.join(kept, seen)
     if kept is None and seen is None and old is not None:
-        return here.lattice.began(old.content, old.version or ALWAYS, old.context)
-    return kept or seen
+        seen = here.lattice.began(old.content, old.version or ALWAYS, old.context)
+    known = [state for state in (kept, seen, state_of(here.record.new, here.lattice)) if state is not None]
+    return reduce(here.lattice.join, known) if known else None
 
 
 def _beneath(record: StreamRecord, tombstone: Tombstone, place: Place) -> Tombstone | None:
