@@ -1,0 +1,111 @@
+"""What becomes of the attributes without a policy of their own, for each policy of the row, by example."""
+
+from __future__ import annotations
+
+import pytest
+
+from distributary.domain import base_state
+from distributary.domain.base_state import Base
+from distributary.domain.image import Image
+from distributary.domain.policies import Policies, Policy
+from distributary.domain.version import Version
+
+LAST, FIRST = Policies(Policy.LAST_WRITER_WINS), Policies(Policy.FIRST_WRITER_WINS)
+EACH = Policies(Policy.ATTRIBUTE_MERGE)
+RANKED = Policies(Policy.REGION_PRIORITY, ("us", "eu"))
+
+
+def row(**attributes: str) -> Image:
+    return {name: {"S": value} for name, value in attributes.items()}
+
+
+def write(policies: Policies, region: str, at: int, on: Base | None = None, **attributes: str) -> Base:
+    """A region puts the row as a whole, on top of a state or of nothing."""
+    old = on.content if on is not None else {}
+    return base_state.written(on, old, row(**attributes), Version(at, at, region), policies)
+
+
+def joined(policies: Policies, *states: Base) -> Image:
+    """What stands in the end, in whatever order they meet."""
+    first, *rest = states
+    forth = first
+    for each in rest:
+        forth = base_state.join(forth, each, policies)
+    back = states[-1]
+    for each in reversed(states[:-1]):
+        back = base_state.join(back, each, policies)
+    assert forth == back
+    return forth.content
+
+
+def test_the_last_writer_wins() -> None:
+    assert joined(LAST, write(LAST, "us", 1, a="us"), write(LAST, "eu", 2, a="eu")) == row(a="eu")
+
+
+def test_at_equal_times_the_region_decides() -> None:
+    assert joined(LAST, write(LAST, "us", 1, a="us"), write(LAST, "eu", 1, a="eu")) == row(a="us")
+
+
+def test_the_first_writer_wins() -> None:
+    assert joined(FIRST, write(FIRST, "us", 1, a="us"), write(FIRST, "eu", 2, a="eu")) == row(a="us")
+
+
+def test_the_first_writer_wins_with_what_was_written_on_top_of_him() -> None:
+    first = write(FIRST, "us", 1, a="us")
+    late = write(FIRST, "eu", 9, on=first, a="us, then eu")
+    assert joined(FIRST, write(FIRST, "ap", 5, a="ap"), first, late) == row(a="us, then eu")
+
+
+def test_of_two_writes_on_top_of_the_first_the_longer_line_stands_then_the_earlier() -> None:
+    first = write(FIRST, "us", 1, a="first")
+    one, other = write(FIRST, "us", 3, on=first, a="us"), write(FIRST, "eu", 4, on=first, a="eu")
+    assert joined(FIRST, one, other) == row(a="us")
+    assert joined(FIRST, one, write(FIRST, "eu", 5, on=other, a="eu twice")) == row(a="eu twice")
+
+
+def test_the_more_important_region_wins_though_it_wrote_earlier() -> None:
+    assert joined(RANKED, write(RANKED, "us", 1, a="us"), write(RANKED, "eu", 9, a="eu")) == row(a="us")
+    assert joined(RANKED, write(RANKED, "eu", 1, a="eu"), write(RANKED, "ap", 9, a="ap")) == row(a="eu")
+
+
+def test_the_more_important_region_wins_however_often_the_other_has_written() -> None:
+    often = write(RANKED, "eu", 7, on=write(RANKED, "eu", 6, a="eu"), a="eu twice")
+    assert joined(RANKED, write(RANKED, "us", 1, a="us"), often) == row(a="us")
+
+
+def test_a_write_that_has_seen_the_more_important_regions_is_above_it() -> None:
+    important = write(RANKED, "us", 1, a="us")
+    assert joined(RANKED, important, write(RANKED, "ap", 2, on=important, a="ap")) == row(a="ap")
+
+
+def test_regions_that_are_not_named_are_equals() -> None:
+    assert joined(RANKED, write(RANKED, "ap", 1, a="ap"), write(RANKED, "sa", 2, a="sa")) == row(a="sa")
+
+
+def test_each_attribute_has_its_own_last_writer() -> None:
+    first = write(EACH, "us", 1, a="1", b="1")
+    one, other = write(EACH, "us", 2, on=first, a="us", b="1"), write(EACH, "eu", 3, on=first, a="1", b="eu")
+    assert joined(EACH, one, other) == row(a="us", b="eu")
+
+
+def test_an_attribute_that_was_removed_stays_away() -> None:
+    first = write(EACH, "us", 1, a="1", b="1")
+    assert joined(EACH, first, write(EACH, "eu", 2, on=first, a="1")) == row(a="1")
+
+
+def test_an_attribute_that_was_set_after_its_removal_elsewhere_is_there() -> None:
+    first = write(EACH, "us", 1, a="1", b="1")
+    gone, again = write(EACH, "eu", 2, on=first, a="1"), write(EACH, "us", 3, on=first, a="1", b="2")
+    assert joined(EACH, gone, again) == row(a="1", b="2")
+
+
+@pytest.mark.parametrize("policies", [LAST, FIRST, RANKED, EACH], ids=lambda each: each.base.value)
+def test_a_write_that_leaves_the_attributes_as_they_are_is_no_write_of_theirs(policies: Policies) -> None:
+    state = write(policies, "us", 1, a="1")
+    assert write(policies, "eu", 2, on=state, a="1") == state
+
+
+@pytest.mark.parametrize("policies", [LAST, FIRST, RANKED, EACH], ids=lambda each: each.base.value)
+def test_what_was_there_before_replication_is_below_every_write(policies: Policies) -> None:
+    before = base_state.began(row(a="before"), Version(0, 0, ""), policies)
+    assert joined(policies, before, write(policies, "eu", 2, on=before, a="eu")) == row(a="eu")
