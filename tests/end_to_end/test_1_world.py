@@ -24,7 +24,7 @@ def test_env_is_all_that_an_aws_client_needs(world: World, state: Path) -> None:
     # given: a world that is up
     printed = json.loads(distributary(state, "local", "env").stdout)
     assert set(printed) == {"endpoint", "credentials", "regions"}
-    assert printed["regions"]["us-east-1"]["tables"] == {"orders": "orders"}
+    assert printed["regions"]["us-east-1"]["tables"] == {"orders": "orders", "stock": "stock"}
     with psycopg.connect(printed["regions"]["us-east-1"]["aurora"]["shop"]) as connection:
         assert connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
 
