@@ -21,19 +21,23 @@ def verdict(witness: Witness) -> Fault | None:
 
 def _broken(witness: Witness) -> Iterator[Fault]:
     yield from witness.faults
-    world = witness.world
-    for region in world.regions:
+    yield from left_behind(witness)
+    yield from _overtaken(witness)
+    for key in witness.world.writers.keys:
+        yield from _disagreements(witness, key)
+    yield from _lost(witness)
+    yield from misread(witness)
+
+
+def left_behind(witness: Witness) -> Iterator[Fault]:
+    """What is parked, a dead letter, or was lost in a stream that nobody read."""
+    for region in witness.world.regions:
         if region.parking.parcels:
             yield ("parked", region.name, region.parking.parcels[0])
         if region.inbox.dead or region.outbox.dead:
             yield ("dead letters", region.name)
         if region.shards.expired_unread:
             yield ("expired", region.name)
-    yield from _overtaken(witness)
-    for key in world.writers.keys:
-        yield from _disagreements(witness, key)
-    yield from _lost(witness)
-    yield from misread(witness)
 
 
 def _overtaken(witness: Witness) -> Iterator[Fault]:

@@ -10,7 +10,7 @@ from distributary.domain.image import STATE_ATTRIBUTE, Image, digest_of, key_tex
 from distributary.domain.policies import AttributePolicy
 from distributary.domain.row import Row
 from distributary.domain.version import Version
-from tests.simulation.checks import misread
+from tests.simulation.checks import left_behind, misread
 from tests.simulation.merging import BEST, LEAST, NUMBER, TAGS, MergingWorld
 from tests.simulation.setting import Writing
 from tests.simulation.witness import Fault, Witness
@@ -38,13 +38,7 @@ def verdict(witness: MergingWitness) -> Fault | None:
 def _broken(witness: MergingWitness) -> Iterator[Fault]:
     yield from witness.faults
     world = witness.world
-    for region in world.regions:
-        if region.parking.parcels:
-            yield ("parked", region.name, region.parking.parcels[0])
-        if region.inbox.dead or region.outbox.dead:
-            yield ("dead letters", region.name)
-        if region.shards.expired_unread:
-            yield ("expired", region.name)
+    yield from left_behind(witness)
     for key in world.writers.keys:
         yield from _disagreements(witness, key)
         yield from _untold(witness, key)

@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from distributary.domain.crdt import ALWAYS
 from distributary.domain.image import AttributeValue, Image, digest_of, same_content
 from distributary.domain.policies import Policies, Policy
 from distributary.domain.version import Version
@@ -121,7 +120,3 @@ def _raised(order: Order, version: Version, policies: Policies) -> Order:
             at, sequence, writes = order or (version.timestamp, version.sequence, 0)
             return at, sequence, writes + 1
     return ()
-
-
-NOTHING = Unit({}, ALWAYS)
-"""The base of a row of which nothing is known."""

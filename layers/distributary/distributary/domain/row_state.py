@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from distributary.domain import base_state
-from distributary.domain.base_state import Base, Registers, Unit
+from distributary.domain.base_state import Base
 from distributary.domain.crdt import ALWAYS, AttributeLattice, AttributeState, Moment
 from distributary.domain.image import Image
 from distributary.domain.lattices import lattices_of
@@ -40,7 +40,7 @@ class RowState:
 
 @dataclass(frozen=True)
 class StateLattice:
-    """The operations on states of the rows of one table. key: names of the key's attributes, which never change."""
+    """The operations on states of the rows of one table."""
 
     policies: Policies
     notation: Notation
@@ -96,10 +96,3 @@ class StateLattice:
     def without_own(self, content: Image) -> Image:
         """The attributes that have no policy of their own."""
         return {name: value for name, value in content.items() if name not in self.lattices}
-
-    @staticmethod
-    def same_base(one: RowState, other: RowState) -> bool:
-        """Whether both show the same write's attributes, as far as they have no policy of their own."""
-        if isinstance(one.base, Unit) and isinstance(other.base, Unit):
-            return one.base.version == other.base.version
-        return isinstance(one.base, Registers) and one.base == other.base

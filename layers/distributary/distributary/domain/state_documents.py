@@ -25,7 +25,7 @@ from typing import Any
 from distributary.domain.base_state import Base, Register, Registers, Unit
 from distributary.domain.crdt import ALWAYS, AttributeState, Body, Chosen, Counter, Elements, Plain, Total
 from distributary.domain.errors import MalformedStamp
-from distributary.domain.image import STATE_ATTRIBUTE, AttributeValue, Image
+from distributary.domain.image import AttributeValue, Image
 from distributary.domain.notation import Notation, elements_of, set_of, value_of
 from distributary.domain.policies import Policy
 from distributary.domain.row_state import RowState, StateLattice
@@ -84,11 +84,6 @@ def from_attribute(value: AttributeValue | None) -> Document:
     if not isinstance(document, dict):
         raise MalformedStamp("a state that is no map")
     return document
-
-
-def state_attribute_of(image: Image) -> AttributeValue | None:
-    """The attribute that holds a row's document."""
-    return image.get(STATE_ATTRIBUTE)
 
 
 def _unit(base: Unit, version: Version) -> dict[str, Any]:
