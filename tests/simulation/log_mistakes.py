@@ -169,6 +169,10 @@ def _without_them(original: Callable[..., None]) -> Callable[..., None]:
     return take
 
 
+def _without_arrivals(original: Callable[..., None]) -> Callable[..., None]:
+    return lambda self, portion, *arguments: original(self, replace(portion, arrived=()), *arguments)
+
+
 def _of_any_state(original: Callable[..., Sequence[Logged]]) -> Callable[..., Sequence[Logged]]:
     def complete(self: MemoryLog, writes: Sequence[Logged]) -> Sequence[Logged]:
         rows = self.slot.rows
@@ -192,7 +196,14 @@ LOG_MISTAKES = (
         _whatever_is_there(StampedTable.write_if),
         LOGS,
     ),
-    Mistake("no look back after an insert of ours", stamped_merge, "_insert", _without_looking_back, LOGS),
+    Mistake(
+        "no look back after an insert of ours, neither at once nor when the log tells of it",
+        stamped_merge,
+        "_insert",
+        _without_looking_back,
+        LOGS,
+        beside=Mistake("arrivals passed over", CaptureLog, "_take", _without_arrivals(CaptureLog._take)),
+    ),
     Mistake("no look at a tombstone after an insert at home", CaptureLog, "_bury", _none, LOGS),
     Mistake("no tombstone for deletions of peers", stamped_merge, "_buried", _without_tombstone, LOGS),
     Mistake("the row removed before its tombstone is written", stamped_merge, "_delete", _row_before_tombstone, LOGS),

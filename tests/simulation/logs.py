@@ -65,7 +65,7 @@ class Silence:
 class LogRegion(Region):
     """One such replica. size: writes of a portion. reading: the log as the call that is under way sees it.
 
-    newest: the position behind the last transaction of an application.
+    newest: the position behind the last transaction that tells of anything to do.
     """
 
     world: LogWorld
@@ -86,7 +86,7 @@ class LogRegion(Region):
 
     @property
     def idle(self) -> bool:
-        """See `Region`: what replication has written itself need not be read before an application writes again."""
+        """See `Region`: an update of replication's own need not be read before an application writes again."""
         return self.slot.position >= self.newest
 
     def oldest_unread(self) -> int | None:
@@ -159,8 +159,13 @@ class LogRegion(Region):
         position = len(self.slot.committed)
         local = [each for each in writes if each.stamp.writer is Writer.APPLICATION]
         logged = [self._logged(each, f"{position} {at}") for at, each in enumerate(local)]
-        self.slot.committed.append(Committed(logged, echoes=len(writes) - len(local)))
-        if logged:
+        arrived = [
+            self._logged(Write(each.key, each.key, each.stamp), f"{position} {at}").change
+            for at, each in enumerate(writes)
+            if each.stamp.writer is Writer.REPLICATION and each.inserted
+        ]
+        self.slot.committed.append(Committed(logged, len(writes) - len(local), arrived=arrived))
+        if logged or arrived:
             self.newest = position + 1
 
     def _logged(self, write: Write, source: str) -> Logged:

@@ -35,7 +35,10 @@ YEAR_AHEAD = Kind(Writing.MIXED, 8, year_ahead=True)
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is done wrong, in which histories it shows, and within how many seeds it has to."""
+    """What is done wrong, in which histories it shows, and within how many seeds it has to.
+
+    beside: what else is done wrong, where either of the two makes up for the other.
+    """
 
     name: str
     places: Any
@@ -43,6 +46,7 @@ class Mistake:
     instead: Any
     kind: Kind = SMALL
     seeds: int = 1500
+    beside: Mistake | None = None
 
     @contextmanager
     def made(self) -> Iterator[None]:
@@ -50,6 +54,8 @@ class Mistake:
         with ExitStack() as patches:
             for place in self.places if isinstance(self.places, tuple) else (self.places,):
                 patches.enter_context(patch.object(place, self.attribute, self.instead))
+            if self.beside is not None:
+                patches.enter_context(self.beside.made())
             yield
 
 

@@ -63,7 +63,8 @@ class Portion:
     handed over; none: no transaction ends in this part. within: the place that is reached in the transaction behind
     that, in the log's own words; empty where the part ends with a transaction. overtaken: writes that are not among
     `writes` or in `blocks`, since later ones of the same rows are. Between those two there is no order: a row may be in
-    both, and the newer version is the later write.
+    both, and the newer version is the later write. arrived: keys and stamps of rows that replication has inserted, some
+    of the echoes; who inserted them may have ended before he looked at their tombstones.
     """
 
     writes: tuple[Logged, ...] = ()
@@ -74,6 +75,7 @@ class Portion:
     within: str = ""
     overtaken: int = 0
     blocks: tuple[LoggedBlock, ...] = ()
+    arrived: tuple[Block, ...] = ()
 
 
 def last_states(writes: Iterable[Logged]) -> list[Logged]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.block import Block
@@ -30,6 +30,7 @@ from distributary.domain.image import key_text
 from distributary.domain.logged import Logged, LoggedBlock, Portion, last_states
 from distributary.domain.message import pack
 from distributary.domain.place import Place
+from distributary.domain.row import Tombstone
 from distributary.domain.stamped_merge import settle_inserted
 from distributary.ports import Announcements, Bulk, ChangeLog, Parking, Replica, Source
 from distributary.services.handover import HandOver
@@ -148,6 +149,8 @@ class CaptureLog:
         writes = last_states(portion.writes)
         report.overtaken += portion.overtaken + len(portion.writes) - len(writes)
         self._ship([each for each in writes if not each.missing], report, told, portion.blocks)
+        for block in portion.arrived:
+            self._bury(self._outlived(block), report)
         partial = [each for each in writes if each.missing]
         for start in range(0, len(partial), COMPLETED_AT_ONCE):
             some = partial[start : start + COMPLETED_AT_ONCE]
@@ -206,7 +209,14 @@ class CaptureLog:
         for change, result in zip(changes, run(replica, decisions), strict=True):
             if isinstance(result, Unacceptable | ParentMissing):
                 # Such as a child that keeps its parent here. Waiting would keep all others; a redrive tries again.
-                payload = "".join(pack(self.dataset, self.region, [change]))
+                payload = "".join(pack(self.dataset, self.region, [_deletion(change, noted[key_text(change.key)])]))
                 self._incidents.park([self._incidents.parcel(result, payload, redrivable=True)], report)
             elif isinstance(result, DistributaryError) and not isinstance(result, SchemaDiffers):
                 raise result
+
+
+def _deletion(inserted: Change, noted: Tombstone | None) -> Change:
+    """The deletion that a row was inserted under, as a change to try again; an echo's columns are not known here."""
+    if noted is None or noted.deletion is None:
+        return inserted
+    return replace(inserted, image=None, version=noted.deletion, context=noted.context)

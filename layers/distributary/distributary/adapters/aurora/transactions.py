@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from distributary.adapters.aurora.arrivals import Arrivals
 from distributary.adapters.aurora.catalog import TOMBSTONES, Table
 from distributary.adapters.aurora.messages import (
     Begin,
@@ -67,6 +68,7 @@ class Assembler:
     _tables: dict[int, _Known] = field(default_factory=dict)
     _writes: list[Logged] = field(default_factory=list)
     _blocks: list[LoggedBlock] = field(default_factory=list)
+    _arrived: dict[TableName, Arrivals] = field(default_factory=dict)
     _overtaken: int = 0
     _alerts: list[Alert] = field(default_factory=list)
     _refused: list[Refused] = field(default_factory=list)
@@ -95,12 +97,13 @@ class Assembler:
         for known in self._tables.values():
             self._gather(known)
         alerts = tuple(dict.fromkeys(self._alerts))
+        arrived = tuple(each.gather(self.dataset, self.region, self.now) for each in self._arrived.values())
         portion = Portion(
             tuple(self._writes), self._echoes, alerts, tuple(self._refused), self._end, within,
-            self._overtaken, tuple(self._blocks),
+            self._overtaken, tuple(self._blocks), arrived,
         )  # fmt: skip
         self._writes, self._alerts, self._refused, self._echoes, self._end = [], [], [], 0, None
-        self._overtaken, self._blocks = 0, []
+        self._overtaken, self._blocks, self._arrived = 0, [], {}
         return portion
 
     def _gather(self, known: _Known) -> None:
@@ -143,6 +146,9 @@ class Assembler:
             self._refuse(AlertKind.UNSTAMPED, known.name, texts)
         elif stamp.split(" ", 2)[1:2] and stamp.split(" ", 2)[1] in _ECHOES:
             self._echoes += 1
+            if isinstance(message, Insert) and known.key:
+                arrivals = self._arrived.setdefault(known.name, Arrivals(known.name.text(), known.key))
+                arrivals.note(texts, stamp)
         elif known.key is None:
             self._deletion(texts, stamp)
         else:

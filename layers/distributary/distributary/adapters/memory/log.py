@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from distributary.adapters.memory.replica import proceed
 from distributary.domain.alert import Alert
 from distributary.domain.block import blocks_of
+from distributary.domain.change import Change
 from distributary.domain.errors import SlotLost, Unavailable
 from distributary.domain.image import STAMP_ATTRIBUTE, Image
 from distributary.domain.logged import Holding, Logged, LoggedBlock, Portion, last_states
@@ -15,11 +16,15 @@ from distributary.domain.logged import Holding, Logged, LoggedBlock, Portion, la
 
 @dataclass
 class Committed:
-    """A transaction: what it wrote, how many of its writes were replication's own, and what it did beside."""
+    """A transaction: what it wrote, how many of its writes were replication's own, and what it did beside.
+
+    arrived: rows among those that replication has inserted.
+    """
 
     writes: Sequence[Logged] = ()
     echoes: int = 0
     alerts: tuple[Alert, ...] = ()
+    arrived: Sequence[Change] = ()
 
 
 @dataclass
@@ -131,7 +136,8 @@ class MemoryLog:
                 if start < len(transaction.writes):
                     yield Portion(writes, within=f"{at} {start}")
                 else:
-                    yield Portion(writes, transaction.echoes, transaction.alerts, end=at + 1)
+                    arrived = tuple(blocks_of(transaction.arrived))
+                    yield Portion(writes, transaction.echoes, transaction.alerts, end=at + 1, arrived=arrived)
                     break
             count += len(transaction.writes)
             if count >= limit:
