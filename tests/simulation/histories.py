@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from tests.simulation.checks import Reader, vanished, verdict
 from tests.simulation.choices import Choices
+from tests.simulation.deploying import DeployingWorld
 from tests.simulation.log_witness import LogWitness
 from tests.simulation.logs import LogWorld
 from tests.simulation.merging import MergingWorld
@@ -54,7 +55,16 @@ KINDS = (
     Kind(Writing.MERGING, 4),
     Kind(Writing.MERGING, 10),
     Kind(Writing.MERGING, 25),
+    Kind(Writing.DEPLOYING, 4),
+    Kind(Writing.DEPLOYING, 10),
 )
+
+
+MERGING_WORLDS: Mapping[Writing, type[MergingWorld]] = {
+    Writing.COUNTING: MergingWorld,
+    Writing.MERGING: MergingWorld,
+    Writing.DEPLOYING: DeployingWorld,
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ def play(
     setting = draw(choices, kind.writing, kind.writes, year_ahead=kind.year_ahead)
     if tell is not None:
         tell(str(setting))
-    playing = {Writing.TRIGGERS: _play_logs, Writing.COUNTING: _play_merging, Writing.MERGING: _play_merging}
+    playing = {Writing.TRIGGERS: _play_logs, **dict.fromkeys(MERGING_WORLDS, _play_merging)}
     broken, seen = playing.get(kind.writing, _play_streams)(kind, choices, setting, tell)
     return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)
 
@@ -108,8 +118,7 @@ def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tu
 
 
 def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
-    del kind
-    world = MergingWorld(choices, setting, tell)
+    world = MERGING_WORLDS[kind.writing](choices, setting, tell)
     witness = MergingWitness(world)
     with witness.watching():
         rested = world.run()

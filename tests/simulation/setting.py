@@ -18,7 +18,8 @@ class Writing(Enum):
     """Which kinds of applications write the table.
 
     TRIGGERS: any, of a database that stamps every write itself. COUNTING, MERGING: any, of a table whose policies
-    merge; in the first nothing is deleted, so that it is known what numbers and sets have to come to.
+    merge; in the first nothing is deleted, so that it is known what numbers and sets have to come to. DEPLOYING: any,
+    of a table that gets such policies meanwhile, one region after the other.
     """
 
     UNMODIFIED = "unmodified"
@@ -27,6 +28,7 @@ class Writing(Enum):
     TRIGGERS = "triggers"
     COUNTING = "counting"
     MERGING = "merging"
+    DEPLOYING = "deploying"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation.choices import Choices
+from tests.simulation.deploying_mistakes import DEPLOYING_MISTAKES
 from tests.simulation.histories import Kind, play
 from tests.simulation.log_mistakes import LOG_MISTAKES, LOGS
 from tests.simulation.mistakes import MISTAKES, Mistake
@@ -14,7 +15,9 @@ from tests.simulation.policy_mistakes import POLICY_MISTAKES
 from tests.simulation.reduce import reduced
 
 
-@pytest.mark.parametrize("mistake", [*MISTAKES, *LOG_MISTAKES, *POLICY_MISTAKES], ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize(
+    "mistake", [*MISTAKES, *LOG_MISTAKES, *POLICY_MISTAKES, *DEPLOYING_MISTAKES], ids=lambda mistake: mistake.name
+)
 def test_the_simulator_notices(mistake: Mistake) -> None:
     # given: the production code with one mistake in it
     with mistake.made():

@@ -5,6 +5,10 @@ Two states become one by joining their parts. What a state knows beside its valu
 
 A deletion removes a row unless it was made on top of it. So of two states made on top of different deletions that of
 the newer counts whole, and a row is there if nothing newer than that was deleted.
+
+A row from before its policies has no memory, and regions where these do not hold yet let the newer of two such rows,
+or of such a row and a deletion, stand. So its incarnation is its own version. Whatever is written once the policies
+have begun is of the incarnation of that instant, above all that was written before, seen or not.
 """
 
 from __future__ import annotations
@@ -22,16 +26,28 @@ from distributary.domain.notation import Notation
 from distributary.domain.policies import Policies
 from distributary.domain.version import NOTHING_SEEN, Context, Version
 
+BEGUN = "begun"
+"""In the place of a region: the instant from which a table has its policies, as an incarnation."""
+
 
 @dataclass(frozen=True)
 class RowState:
-    """version: the newest that was merged. context: all that were. incarnation: the deletion beneath, if any."""
+    """version: the newest that was merged. context: all that were. incarnation: the deletion beneath, if any.
+
+    from_plain: the incarnation is no deletion, but that of a row from before its policies, or their beginning.
+    """
 
     version: Version
     context: Context
     base: Base
     attributes: Mapping[str, AttributeState]
     incarnation: Version = ALWAYS
+    from_plain: bool = False
+
+    @property
+    def plain_born(self) -> bool:
+        """Whether nothing was written or merged since before the policies, so that the row's stamp tells all."""
+        return self.from_plain and self.version == self.incarnation
 
     def covers(self, version: Version) -> bool:
         """Whether this state has seen a version; what was there before replication, all have."""
@@ -56,15 +72,17 @@ class StateLattice:
         return {**state.base.content, **{name: value for name, value in own.items() if value is not None}}
 
     def began(self, content: Image, version: Version, context: Context = NOTHING_SEEN) -> RowState:
-        """The state of a row that was there before anything was known of its policies."""
+        """The state of a row that was there before its policies. version: ALWAYS where it has none."""
         # A number that replicas know by its version began with it; one that nobody knows began for all alike.
         own = {name: lattice.began(content.get(name), version) for name, lattice in self.lattices.items()}
         base = base_state.began(self.without_own(content), version, self.policies)
-        return RowState(version, context, base, {name: each for name, each in own.items() if each is not None})
+        known = {name: each for name, each in own.items() if each is not None}
+        return RowState(version, context, base, known, version, from_plain=version != ALWAYS)
 
     def written(self, known: RowState | None, old: Image, new: Image, at: Moment, incarnation: Version) -> RowState:
         """The state after a local write that found the content `old` (empty: no row) and left `new`."""
-        alive = known if known is not None and known.incarnation >= incarnation else None
+        begun = incarnation.region == BEGUN
+        alive = known if known is not None and (begun or known.incarnation >= incarnation) else None
         own = dict(alive.attributes) if alive else {}
         for name, lattice in self.lattices.items():
             state = lattice.written(own.get(name), old.get(name), new.get(name), at)
@@ -75,23 +93,27 @@ class StateLattice:
         )
         context = (known.context if known else NOTHING_SEEN).including(at.version)
         version = max(at.version, known.version) if known else at.version
-        return RowState(version, context, base, own, alive.incarnation if alive else incarnation)
+        if alive is not None and alive.incarnation >= incarnation:
+            return RowState(version, context, base, own, alive.incarnation, alive.from_plain)
+        return RowState(version, context, base, own, incarnation, begun)
 
     def join(self, one: RowState, other: RowState) -> RowState:
         """Both states as one: commutative, associative and idempotent."""
         context = one.context.merge(other.context)
+        if one.incarnation != other.incarnation:
+            later = max(one, other, key=lambda state: state.incarnation)
+            return replace(later, version=max(one.version, other.version), context=context)
         if context == one.context and one.covers(other.version):
             return one  # it has all of the other in it; said by the parts as well, unless those had other policies
         if context == other.context and other.covers(one.version):
             return other
-        if one.incarnation != other.incarnation:
-            return replace(max(one, other, key=lambda state: state.incarnation), context=context)
         own = dict(one.attributes)
         for name, theirs in other.attributes.items():
             mine = own.get(name)
             own[name] = self.lattices[name].join(mine, theirs, (one.covers, other.covers)) if mine else theirs
         base = base_state.join(one.base, other.base, self.policies)
-        return RowState(max(one.version, other.version), context, base, own, one.incarnation)
+        version = max(one.version, other.version)
+        return RowState(version, context, base, own, one.incarnation, one.from_plain or other.from_plain)
 
     def without_own(self, content: Image) -> Image:
         """The attributes that have no policy of their own."""
