@@ -8,6 +8,8 @@ from typing import Any
 
 from distributary.domain import policy_begin
 from distributary.domain.crdt import ALWAYS
+from distributary.domain.policy_merge import merge_states
+from distributary.domain.policy_settlement import settle_states
 from distributary.domain.row_state import RowState, StateLattice
 from distributary.services import deciding
 from tests.simulation.histories import Kind
@@ -39,14 +41,14 @@ DEPLOYING_MISTAKES = (
         "what is written since is of the incarnation of its row",
         policy_begin,
         "settle_states",
-        _whenever(policy_begin.settle_states),
+        _whenever(settle_states),
         TABLES,
     ),
     Mistake(
         "a row that a stamping writer left before is waited for",
         deciding,
         "merge_states",
-        _whenever(deciding.merge_states),
+        _whenever(merge_states),
         TABLES,
     ),
 )
