@@ -108,7 +108,7 @@ def _registers(base: Registers, version: Version) -> dict[str, Any]:
     usual = max(there, key=lambda each: (there[each], each), default=version)
     told: dict[str, Any] = {} if usual == version else {"b": _text(usual)}
     others = {_text(at): _unusual(names, base) if at == usual else names for at, names in by_version.items()}
-    others = {at: names for at, names in others.items() if names}
+    others = {at: names for at, names in sorted(others.items()) if names}
     return {**told, "w": others} if others else told
 
 
