@@ -72,7 +72,7 @@ class Bulk(Protocol):
         ...
 
     def outlived(self, block: Block) -> Sequence[int]:
-        """The places of changes that a tombstone covers; where states are joined, of all that may not be on top of it."""
+        """The places of changes that a tombstone covers; where states are joined, of all that may not be on top."""
         ...
 
 

@@ -49,7 +49,9 @@ def _put(
         if (
             arriving.incarnation > (deletion or ALWAYS) and not arriving.from_plain
         ):  # the deletion beneath it, which has not arrived yet
-            noted = buried(tombstone, replace(change, version=arriving.incarnation), place)
+            # What was written on top of that deletion, whoever inserts a row over the tombstone has not seen.
+            seen = change.context.before(arriving.incarnation).including(arriving.incarnation)
+            noted = buried(tombstone, replace(change, version=arriving.incarnation, context=seen), place)
             yield Remember(state.stored, noted)
             continue
         joined = lattice.join(present, arriving) if present else arriving
