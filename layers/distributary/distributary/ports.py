@@ -14,7 +14,7 @@ from distributary.domain.image import Image
 from distributary.domain.journal import Entry
 from distributary.domain.logged import Holding, Logged, Portion
 from distributary.domain.parcel import Parcel
-from distributary.domain.row import State, Tombstone
+from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.steps import Remember, Write
 
 Outcome: TypeAlias = bool | DistributaryError
@@ -29,8 +29,11 @@ class Replica(Protocol):
     All methods raise RetryLater or Misconfigured when the whole call failed; keys are named by `key_text`.
     """
 
-    def look(self, keys: Sequence[Image]) -> Mapping[str, State]:
-        """Read rows and tombstones; every key is in the answer."""
+    def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
+        """Read rows and tombstones; every key is in the answer.
+
+        whole: with the rows' content. Without it a replica may tell our own attributes only.
+        """
         ...
 
     def look_back(self, keys: Sequence[Image]) -> Mapping[str, Tombstone | None]:
@@ -55,7 +58,9 @@ class Bulk(Protocol):
     """The rows and tombstones of one table of a database that stamps its writes, many at a time.
 
     For what is plain: the writer of a change had seen all that this replica knows of the row, the row itself and its
-    tombstone, so it replaces both and its stamp stands as it is. `domain.stamped_merge` would do the same.
+    tombstone, so it replaces both and its stamp stands as it is, and its state. `domain.stamped_merge`, or where states
+    are joined `domain.stamped_states`, would do the same. There a put is plain over a tombstone only if its state says
+    that it was made on top of that deletion or a newer one: its context may cover one that it could not see.
     """
 
     def take(self, block: Block) -> Taken:
@@ -67,7 +72,7 @@ class Bulk(Protocol):
         ...
 
     def outlived(self, block: Block) -> Sequence[int]:
-        """The places of changes that a tombstone covers."""
+        """The places of changes that a tombstone covers; where states are joined, of all that may not be on top."""
         ...
 
 
@@ -108,7 +113,9 @@ class Source(Protocol):
     def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
         """The writes with the columns that the log left out, read from the rows; without those overtaken meanwhile.
 
-        One whose row cannot be read any more comes back as it was, with columns missing.
+        Where states are joined, a row that replication has joined the write into since stands for it from then on, with
+        its image, version, context and state as they are. One whose row cannot be read any more comes back as it was,
+        with columns missing.
         """
         ...
 
@@ -153,14 +160,21 @@ class Recorded(Protocol):
 
 
 class Clashes(Protocol):
-    """Rows of different keys that cannot both be there, since a column is unique."""
+    """Rows of different keys that cannot both be there, since a column is unique; see `domain.clash`."""
 
-    def settle(self, change: Change, clash: UniqueClash) -> bool:
-        """Compare the change with the rows that stand in its way, and delete what loses, in this region's name.
+    def rivals(self, change: Change, clash: UniqueClash) -> Sequence[tuple[Image, str | None]]:
+        """Keys and stamps of the rows in the change's way; none if none is there any more.
 
-        True: the change has won, its way is free now. False: it has lost, and its key is deleted. Raises the clash
-        where the rows in the way cannot be told, RetryLater or Misconfigured.
+        Raises the clash where they cannot be told, RetryLater or Misconfigured, as the others do.
         """
+        ...
+
+    def remove(self, table: str, rows: Sequence[tuple[Image, Row]]) -> None:
+        """Delete rows as an application of this region would, those that still carry their stamps."""
+        ...
+
+    def renounce(self, change: Change) -> None:
+        """Write the tombstone of the change's key as if an application of this region had deleted it."""
         ...
 
 

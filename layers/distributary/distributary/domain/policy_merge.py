@@ -18,7 +18,15 @@ from distributary.domain.place import Place
 from distributary.domain.removal import ATTEMPTS
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.row_state import RowState, StateLattice
-from distributary.domain.settled_rows import conflict_between, look_again, show, state_in, state_of, take_away
+from distributary.domain.settled_rows import (
+    conflict_between,
+    joined_over,
+    look_again,
+    show,
+    state_in,
+    state_of,
+    take_away,
+)
 from distributary.domain.steps import Decision, Look, Record, Remember
 from distributary.domain.version import Context, Version
 
@@ -61,11 +69,13 @@ def _put(here: _Here, arriving: RowState) -> Decision[Merged]:
         if tombstone and deletion and arriving.incarnation < deletion:
             return (yield from _stays_deleted(change, deletion, tombstone.context, place, lattice))
         if arriving.incarnation > (deletion or ALWAYS) and not arriving.from_plain:
-            # the deletion beneath it, which has not arrived yet
-            noted = buried(tombstone, replace(change, version=arriving.incarnation), place)
+            # The deletion beneath it has not arrived yet. What was written on top of that deletion, whoever inserts a
+            # row over the tombstone has not seen.
+            seen = change.context.before(arriving.incarnation).including(arriving.incarnation)
+            noted = buried(tombstone, replace(change, version=arriving.incarnation, context=seen), place)
             yield Remember(state.stored, noted)
             continue
-        joined = lattice.join(present, arriving) if present else arriving
+        joined = joined_over(present, arriving, lattice) if present else arriving
         if row is not None and joined == present:
             return Merged(Effect.DUPLICATE)
         merged = yield from _conclude(change, present, joined, row, place, lattice)

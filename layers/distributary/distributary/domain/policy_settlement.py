@@ -23,7 +23,15 @@ from distributary.domain.place import Place
 from distributary.domain.removal import ATTEMPTS
 from distributary.domain.row import Ledger, Row, State, Tombstone
 from distributary.domain.row_state import BEGUN, RowState, StateLattice
-from distributary.domain.settled_rows import conflict_between, image_of, look_again, show, state_of, take_away
+from distributary.domain.settled_rows import (
+    conflict_between,
+    image_of,
+    joined_over,
+    look_again,
+    show,
+    state_of,
+    take_away,
+)
 from distributary.domain.settlement import Settled
 from distributary.domain.stamp import UNKNOWN, link_of_insert, link_to
 from distributary.domain.state_documents import document_of
@@ -215,7 +223,7 @@ def _show(here: _Here, at: State, state: RowState) -> Decision[tuple[bool, bool]
 
 
 def _join(here: _Here, row: Row, present: RowState, state: RowState) -> Decision[tuple[bool, bool]]:
-    joined = here.lattice.join(present, state)
+    joined = joined_over(present, state, here.lattice)
     if joined == present:
         return True, False
     conflict = yield from _meet(here, present, state, joined)

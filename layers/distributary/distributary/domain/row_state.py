@@ -101,8 +101,7 @@ class StateLattice:
         """Both states as one: commutative, associative and idempotent."""
         context = one.context.merge(other.context)
         if one.incarnation != other.incarnation:
-            later = max(one, other, key=lambda state: state.incarnation)
-            return replace(later, version=max(one.version, other.version), context=context)
+            return replace(max(one, other, key=lambda state: state.incarnation), context=context)
         if context == one.context and one.covers(other.version):
             return one  # it has all of the other in it; said by the parts as well, unless those had other policies
         if context == other.context and other.covers(one.version):

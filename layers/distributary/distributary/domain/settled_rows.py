@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict, Resolution, Side
 from distributary.domain.errors import MalformedMessage, MalformedStamp
@@ -43,6 +45,12 @@ def image_of(state: RowState, link: str, lattice: StateLattice) -> Image:
     own = {} if state.plain_born else {STATE_ATTRIBUTE: as_attribute(document_of(state))}
     stamp = Stamp(state.version, state.context, Writer.REPLICATION, digest_of(content), link)
     return stamped({**content, **own}, stamp)
+
+
+def joined_over(present: RowState, other: RowState, lattice: StateLattice) -> RowState:
+    """Both as one, to be shown in place of the first: a write of ours is known by its version, which never goes back."""
+    joined = lattice.join(present, other)
+    return replace(joined, version=present.version) if joined.version < present.version else joined
 
 
 def show(

@@ -69,11 +69,22 @@ def state_from(
             if state is not None:
                 own[name] = state
         base = _base_from(document, lattice.without_own(content), (base_version, version), lattice)
-        if "f" in document:
-            return RowState(version, context, base, own, _version(document["f"], version), from_plain=True)
-        incarnation = _older(document["i"], version) if "i" in document else ALWAYS
-        return RowState(version, context, base, own, incarnation)
+        incarnation, from_plain = incarnation_in(document, version)
+        return RowState(version, context, base, own, incarnation, from_plain)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
+        raise MalformedStamp(str(document)[:80]) from error
+
+
+def incarnation_in(document: Document | None, version: Version) -> tuple[Version, bool]:
+    """What a state of that version was made on top of, and whether that is a row from before its policies.
+
+    Raises MalformedStamp.
+    """
+    try:
+        if document is None or "f" in document:
+            return (version if document is None else _version(document["f"], version)), True
+        return (_older(document["i"], version) if "i" in document else ALWAYS), False
+    except (TypeError, ValueError, AttributeError) as error:
         raise MalformedStamp(str(document)[:80]) from error
 
 
