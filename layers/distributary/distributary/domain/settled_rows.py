@@ -48,7 +48,7 @@ def image_of(state: RowState, link: str, lattice: StateLattice) -> Image:
 
 
 def joined_over(present: RowState, other: RowState, lattice: StateLattice) -> RowState:
-    """Both as one, to be shown in place of the first: a write of ours is known by its version, which never goes back."""
+    """Both as one, to be shown in place of the first; a write of ours is known by a version that never goes back."""
     joined = lattice.join(present, other)
     return replace(joined, version=present.version) if joined.version < present.version else joined
 
