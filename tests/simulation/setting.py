@@ -19,9 +19,8 @@ class Writing(Enum):
 
     TRIGGERS: any, of a database that stamps every write itself. COUNTING, MERGING: any, of a table whose policies
     merge; in the first nothing is deleted, so that it is known what numbers and sets have to come to. DEPLOYING: any,
-    of a table that gets such policies meanwhile, one region after the other.
-    TRIGGERS_COUNTING, TRIGGERS_MERGING: as COUNTING and MERGING, of a database that stamps every write itself, and
-    keeps states too.
+    of a table that gets such policies meanwhile, one region after the other. TRIGGERS_COUNTING, TRIGGERS_MERGING: as
+    COUNTING and MERGING, of a database that stamps every write itself and keeps states too.
     """
 
     UNMODIFIED = "unmodified"

@@ -15,7 +15,7 @@ from tests.simulation.mistakes import MISTAKES, Mistake
 from tests.simulation.policy_mistakes import POLICY_MISTAKES
 from tests.simulation.reduce import reduced
 
-ALL = [*MISTAKES, *LOG_MISTAKES, *POLICY_MISTAKES, *LOG_POLICY_MISTAKES, *DEPLOYING_MISTAKES]
+ALL = [*MISTAKES, *LOG_MISTAKES, *POLICY_MISTAKES, *DEPLOYING_MISTAKES, *LOG_POLICY_MISTAKES]
 
 
 @pytest.mark.parametrize("mistake", ALL, ids=lambda mistake: mistake.name)
