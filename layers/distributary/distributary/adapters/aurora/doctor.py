@@ -125,11 +125,17 @@ def _installation(session: Session, dataset: Dataset) -> Iterator[Finding]:
     for table in tables(session, dataset.tables):
         if table.key and table.name.text() not in taken:
             yield Finding(Severity.BROKEN, table.name.text(), "is not replicated yet", install)
-        elif table.key and taken[table.name.text()] != ddl.digest(ddl.table_functions(table, str(region), int(drift))):
-            yield Finding(Severity.BROKEN, table.name.text(), "has triggers of another release or key", install)
+        elif table.key and taken[table.name.text()] != _wanted(table, str(region), int(drift), dataset):
+            problem = "has triggers of another release, key or policy"
+            yield Finding(Severity.BROKEN, table.name.text(), problem, install)
     for relation, name in session.run(_DISABLED):
         remedy = "ALTER TABLE … ENABLE TRIGGER, then repair what was written meanwhile"
         yield Finding(Severity.BROKEN, str(relation), f"the trigger {name} is off", remedy)
+
+
+def _wanted(table: Table, region: str, drift: int, dataset: Dataset) -> str:
+    policies = dataset.policies_of(f"{table.name.schema}.{table.name.name}")
+    return ddl.digest(ddl.table_functions(table, region, drift, policies))
 
 
 def _slot(session: Session, slot: str) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from distributary.adapters.aurora import ddl
 from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
+from distributary.adapters.aurora.stamp_triggers import stamp_over
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
 from distributary.domain.image import STAMP_ATTRIBUTE
@@ -59,11 +60,14 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
     known = _known(session) if prepared else {}
     for table in wanted:
         is_published = table.name.text() in (published or ())
-        functions = ddl.table_functions(table, region, dataset.max_clock_drift)
-        if known.get(table.name.text()) != ddl.digest(functions) or not is_published or not table.stamped:
+        policies = dataset.policies_of(f"{table.name.schema}.{table.name.name}")
+        functions = ddl.table_functions(table, region, dataset.max_clock_drift, policies)
+        has_columns = table.stamped and (table.stateful or policies.plain)
+        if known.get(table.name.text()) != ddl.digest(functions) or not is_published or not has_columns:
             statements = ddl.table_statements(
-                table, publication, region=region, max_clock_drift=dataset.max_clock_drift, published=is_published
-            )
+                table, publication, region=region, max_clock_drift=dataset.max_clock_drift, published=is_published,
+                policies=policies,
+            )  # fmt: skip
             parts.append(Part(f"table {table.name.text()}", tuple(statements)))
     return parts + (_again(session, publication) if prepared and new_slot else [])
 
@@ -110,7 +114,7 @@ def _foundation(dataset: Dataset, region: str) -> Part:
         (
             *(each.strip() for each in ddl.STATE_TABLES.split(";\n") if each.strip()),
             f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC",
-            ddl.shared_function(region, drift),
+            stamp_over(region, drift),
             known,
         ),
     )
