@@ -192,6 +192,63 @@ def test_a_region_that_hangs_is_waited_for_once_and_no_longer_than_patience_last
     assert sorted(hanging.sent) == [["first"], ["tried again"]]
 
 
+class SlowInboxes:
+    """Inboxes that take the time that they are told. taking: seconds."""
+
+    def __init__(self, time_of: dict[str, float]) -> None:
+        self.taking = 0.0
+        self._time_of = time_of
+
+    def send(self, region: str, messages: Any) -> None:  # noqa: ARG002
+        self._time_of["now"] += self.taking
+
+
+class Watched(AtOnce):
+    """Such an executor, whose callers lose patience as with a real one. patience: what they had for each work."""
+
+    def __init__(self, time_of: dict[str, float]) -> None:
+        self.patience: list[float] = []
+        self._time_of = time_of
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        begun = self._time_of["now"]
+        future = super().submit(work, *arguments, **named)
+        taken = self._time_of["now"] - begun
+
+        def result(timeout: float | None = None) -> Any:
+            self.patience.append(timeout or 0)
+            if timeout is not None and taken > timeout:
+                raise TimeoutError
+            return Future.result(future)
+
+        future.result = result  # type: ignore[method-assign]
+        return future
+
+
+def test_a_region_is_waited_for_as_long_as_is_usual_for_it(time_of: dict[str, float]) -> None:
+    # given: a region that takes about 10 ms, and a distant one that takes about 400 ms
+    slow, pool = SlowInboxes(time_of), Watched(time_of)
+    breaking = BreakingInboxes(slow, pool, patience=1.0, clock=lambda: time_of["now"])
+    for region, usual in (("near", 0.01), ("far", 0.4)):
+        for at in range(40):
+            slow.taking = usual * (1 + at % 2 / 10)
+            breaking.send(region, ["x"])
+    # when: both take half a second
+    slow.taking = 0.5
+    breaking.send("far", ["x"])
+    # then: the near one is given up soon
+    with pytest.raises(Unavailable, match=r"near: no answer within 0\.15 s"):
+        breaking.send("near", ["x"])
+
+
+def test_a_region_of_which_nothing_is_known_and_a_large_message_have_more_time(time_of: dict[str, float]) -> None:
+    slow, pool = SlowInboxes(time_of), Watched(time_of)
+    breaking = BreakingInboxes(slow, pool, patience=1.0, clock=lambda: time_of["now"])
+    for size in (1, 500_000, 5_000_000):
+        breaking.send("b", ["x" * size])
+    assert pool.patience == [1.0, 0.65, 1.0]
+
+
 def test_each_message_has_its_own_time(failing: FailingInboxes, breaking: BreakingInboxes) -> None:
     # given: more messages than a region may take the time for that one has
     breaking.send("b", ["x", "y", "z"])

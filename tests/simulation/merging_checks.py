@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -67,7 +68,7 @@ def _view(image: Image | None) -> tuple[object, ...] | None:
     if image is None:
         return None
     row = Row(image)
-    return row.digest, row.version, repr(image.get(STATE_ATTRIBUTE)), row.settled
+    return row.digest, row.version, json.dumps(image.get(STATE_ATTRIBUTE), sort_keys=True), row.settled
 
 
 def _untold(witness: MergingWitness, key: Image) -> Iterator[Fault]:

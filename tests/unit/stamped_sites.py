@@ -1,4 +1,7 @@
-"""A site whose database stamps every write itself: one replica of three in memory, with an application and a clock."""
+"""A site whose database stamps every write itself: one replica of three in memory, with an application and a clock.
+
+Its table's policies may need memory; then its triggers keep the rows' states.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,17 @@ from typing import Any, TypeVar
 from distributary.adapters.memory.stamped_replica import StampedReplica
 from distributary.adapters.memory.stamped_table import StampedTable, Transaction
 from distributary.domain.change import Change
+from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset, Engine
 from distributary.domain.errors import DistributaryError
 from distributary.domain.image import Image, content_of, key_text
 from distributary.domain.merge import Merged
 from distributary.domain.place import Place
 from distributary.domain.row import Row, Tombstone
-from distributary.domain.stamped_merge import merge_stamped, settle_inserted
+from distributary.domain.state_texts import document_of_row
 from distributary.domain.steps import Decision
 from distributary.domain.version import NOTHING_SEEN, Version
+from distributary.services.deciding import merging_stamped, settling_inserted, stamped_lattice
 from distributary.services.rounds import run
 from tests.unit.sites import HOME, NOW, ORDERS, SECOND
 
@@ -45,9 +50,11 @@ class StampedSite:
     now: int = NOW
     interruptions: dict[str, deque[Callable[[], object]]] = field(default_factory=lambda: defaultdict(deque))
     accesses: list[str] = field(default_factory=list)
+    dataset: Dataset = SHOP
+    recorded: list[Conflict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.table = StampedTable(self.region, self.clock)
+        self.table = StampedTable(self.region, self.clock, lattice=stamped_lattice(self.dataset, TABLE))
         self.replica = StampedReplica(self.table, pause=self._access)
 
     def clock(self) -> int:
@@ -78,6 +85,14 @@ class StampedSite:
         transaction = self.table.begin()
         transaction.put(key(name), row(name, **columns))
         return transaction
+
+    def update(self, name: str = "a", **columns: Any) -> None:
+        self.now += SECOND
+        transaction = self.table.begin()
+        transaction.update(
+            key(name), {column: value for column, value in row(name, **columns).items() if column != "id"}
+        )
+        transaction.commit()
 
     def deleting(self, name: str = "a") -> Transaction:
         """A transaction that has deleted a row and is not committed."""
@@ -111,28 +126,29 @@ class StampedSite:
         return Place(SHOP.name, TABLE, self.region, self.now, SHOP.max_clock_drift, "")
 
     def merge(self, change: Change) -> Merged:
-        return self._decide(change.key, merge_stamped(change, self.place()))
+        return self._decide(change.key, merging_stamped(self.dataset)(change, self.place()))
 
     def settle_inserted(self, name: str = "a") -> bool:
-        return self._decide(key(name), settle_inserted(self.place()))
+        return self._decide(key(name), settling_inserted(self.dataset, TABLE)(self.place()))
 
     def settle_all(self) -> None:
         """Capture: look at every insert in the log, echoes included; it does no harm there."""
         for each in list(self.table.log):
             if each.inserted:
-                self._decide(each.key, settle_inserted(self.place()))
+                self._decide(each.key, settling_inserted(self.dataset, TABLE)(self.place()))
 
     def changes(self) -> list[Change]:
         """What applications have committed here, as capture ships it."""
         return [
             Change(SHOP.name, TABLE, each.key, content_of(each.image) if each.image is not None else None,
-                   each.stamp.version, each.stamp.context, self.region, str(at), self.now)
+                   each.stamp.version, each.stamp.context, self.region, str(at), self.now,
+                   document_of_row(each.image or {}) or None)
             for at, each in enumerate(self.table.log)
             if each.stamp.version.region == self.region and each.stamp.writer.value == "a"
         ]  # fmt: skip
 
     def _decide(self, name: Image, decision: Decision[T]) -> T:
-        (result,) = run(self.replica, [(name, decision)])
+        (result,) = run(self.replica, [(name, decision)], self.recorded.extend)
         if isinstance(result, DistributaryError):
             raise result
         return result

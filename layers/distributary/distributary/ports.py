@@ -29,8 +29,11 @@ class Replica(Protocol):
     All methods raise RetryLater or Misconfigured when the whole call failed; keys are named by `key_text`.
     """
 
-    def look(self, keys: Sequence[Image]) -> Mapping[str, State]:
-        """Read rows and tombstones; every key is in the answer."""
+    def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
+        """Read rows and tombstones; every key is in the answer.
+
+        whole: with the rows' content. Without it a replica may tell our own attributes only.
+        """
         ...
 
     def look_back(self, keys: Sequence[Image]) -> Mapping[str, Tombstone | None]:

@@ -23,10 +23,10 @@ from distributary.adapters.aurora.session import Session, StreamingSession
 from distributary.adapters.events import EventBridgeAnnouncements
 from distributary.adapters.queues import SqsOutbox, SqsParking, SqsWaiting
 from distributary.domain.dataset import Database
-from distributary.domain.stamped_merge import merge_stamped
 from distributary.services.apply import Apply
 from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
+from distributary.services.deciding import merging_stamped
 from distributary.services.handover import HandOver
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def apply() -> Apply:
         clock=wiring.clock,
         unique=wiring.unique,
         sleep=time.sleep,
-        decide=merge_stamped,
+        decide=merging_stamped(told.dataset),
         clashes=PostgresClashes(session, known),
         chunk=CHUNK,
         bulk=BulkMerge(_Replicas(session, known), wiring.clock, told.dataset.max_clock_drift),

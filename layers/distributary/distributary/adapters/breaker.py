@@ -5,19 +5,43 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
 from distributary.domain.errors import Misconfigured, RetryLater, Unavailable
 from distributary.ports import Inboxes
+
+LEAST_PATIENCE = 0.15
+"""Seconds that any region is given, so that a busy processor is no outage."""
+
+PACE = 1_000_000
+"""Characters a second that any region is thought to take, beside what is usual for messages of any size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """How long a region takes for a message, in seconds: a smoothed mean and deviation, as TCP has them (RFC 6298)."""
+
+    mean: float
+    deviation: float
+
+    def after(self, taken: float) -> Usual:
+        """With one message more."""
+        deviation = self.deviation + (abs(self.mean - taken) - self.deviation) / 4
+        return Usual(self.mean + (taken - self.mean) / 8, deviation)
+
+    def patience(self, size: int, most: float) -> float:
+        """How long to wait for a message of so many characters, at most `most`."""
+        return min(most, max(LEAST_PATIENCE, self.mean + 4 * self.deviation) + size / PACE)
 
 
 class BreakingInboxes:
     """`ports.Inboxes` that wait for a region for a moment only, and refuse it for a while after it failed.
 
-    It lives as long as the function's process and is shared by its threads. A message that takes longer than `patience`
-    counts as failed, though it goes on by itself; after `seconds` of refusal one send is tried again, beside the
-    caller, who is refused still. So a region that hangs holds up one batch, once, for `patience` seconds, and however
-    long it hangs the others' changes do not wait for it again. What arrives late after all arrives twice, which does
-    no harm.
+    It lives as long as the function's process and is shared by its threads. A message that takes longer than is usual
+    for its region (`Usual`), or than `patience` where nothing is known of that, counts as failed, though it goes on by
+    itself; after `seconds` of refusal one send is tried again, beside the caller, who is refused still. So a region
+    that hangs holds up one batch, once, for a moment, and however long it hangs the others' changes do not wait for it
+    again. What arrives late after all arrives twice, which does no harm, and the region is waited for again.
 
     executor: runs the sends; it needs room for two a region. clock: monotonic, in seconds.
     """
@@ -37,6 +61,7 @@ class BreakingInboxes:
         self._seconds = seconds
         self._clock = clock
         self._closed_until: dict[str, tuple[float, str]] = {}
+        self._usual: dict[str, Usual] = {}
 
     def send(self, region: str, messages: Sequence[str]) -> None:
         """See `ports.Inboxes`; raises Unavailable for a region that does not answer soon, or failed before."""
@@ -48,15 +73,18 @@ class BreakingInboxes:
                 self._executor.submit(self._try, region, messages)
             raise Unavailable(f"{region} is not waited for, it failed a moment ago: {reason}")
         for message in messages:  # one by one: many large ones may take long on the way to a healthy, distant region
+            usual = self._usual.get(region)
+            patience = usual.patience(len(message), self._patience) if usual is not None else self._patience
             attempt = self._executor.submit(self._try, region, [message])
             try:
-                attempt.result(timeout=self._patience)
+                attempt.result(timeout=patience)
             except TimeoutError:
-                reason = f"no answer within {self._patience} s"
+                reason = f"no answer within {patience:.2f} s"
                 self._close(region, reason)
                 raise Unavailable(f"{region}: {reason}") from None
 
     def _try(self, region: str, messages: Sequence[str]) -> None:
+        begun = self._clock()
         try:
             self._inboxes.send(region, messages)
         except RetryLater as error:
@@ -67,6 +95,9 @@ class BreakingInboxes:
             self._closed_until.pop(region, None)
             raise
         self._closed_until.pop(region, None)
+        taken = (self._clock() - begun) / len(messages)
+        known = self._usual.get(region)
+        self._usual[region] = known.after(taken) if known is not None else Usual(taken, taken / 2)
 
     def _close(self, region: str, reason: str) -> None:
         self._closed_until[region] = (self._clock() + self._seconds, reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -16,6 +16,7 @@ from distributary.domain.change import Change
 from distributary.domain.errors import MalformedMessage, MalformedStamp
 from distributary.domain.image import OWN_ATTRIBUTES, AttributeValue, Image
 from distributary.domain.stamp import Stamp, Writer, is_plain_stamp, is_stamp, parse
+from distributary.domain.state_texts import document_in, state_text
 
 Column: TypeAlias = Sequence[str | None]
 """Texts as PostgreSQL writes them, none for NULL."""
@@ -30,7 +31,8 @@ class Block:
     """New states of rows of one table that were written in one region or, in a block of deletions, their keys.
 
     table: schema and name, both quoted. key: names of the key's columns. columns: of the key alone for deletions.
-    stamps: as the rows are to carry them. sources: see `Change`. captured_at: microseconds, of the oldest.
+    stamps: as the rows are to carry them. sources: see `Change`. captured_at: microseconds, of the oldest. states: what
+    each row's state knows beside its values, as JSON text, where a policy needs memory; none where no row has any.
     """
 
     dataset: str
@@ -42,6 +44,7 @@ class Block:
     sources: Sequence[str]
     captured_at: int
     deletes: bool = False
+    states: Column | None = None
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -52,9 +55,10 @@ class Block:
         stamp = parse(self.stamps[at])
         key = {name: values[name] for name in self.key}
         image = None if self.deletes else values
+        state = document_in(self.states[at]) if self.states is not None else None
         return Change(
             self.dataset, self.table, key, image, stamp.version, stamp.context, self.home, self.sources[at],
-            self.captured_at,
+            self.captured_at, state or None,
         )  # fmt: skip
 
     def changes(self) -> Iterator[Change]:
@@ -69,22 +73,24 @@ class Block:
     def slice(self, start: int, stop: int) -> Block:
         """The changes from one to before another."""
         columns = {name: column[start:stop] for name, column in self.columns.items()}
-        return self._with(columns, self.stamps[start:stop], self.sources[start:stop])
+        states = self.states[start:stop] if self.states is not None else None
+        return self._with(columns, self.stamps[start:stop], self.sources[start:stop], states)
 
     def pick(self, wanted: Sequence[int]) -> Block:
         """The changes at these places."""
         columns = {name: [column[at] for at in wanted] for name, column in self.columns.items()}
-        return self._with(columns, [self.stamps[at] for at in wanted], [self.sources[at] for at in wanted])
+        states = [self.states[at] for at in wanted] if self.states is not None else None
+        return self._with(columns, [self.stamps[at] for at in wanted], [self.sources[at] for at in wanted], states)
 
     @property
     def kind(self) -> tuple[object, ...]:
         """What blocks must share to be one."""
         return self.table, self.home, self.key, tuple(self.columns), self.deletes
 
-    def _with(self, columns: Mapping[str, Column], stamps: Sequence[str], sources: Sequence[str]) -> Block:
-        return Block(
-            self.dataset, self.table, self.home, self.key, columns, stamps, sources, self.captured_at, self.deletes
-        )
+    def _with(
+        self, columns: Mapping[str, Column], stamps: Sequence[str], sources: Sequence[str], states: Column | None
+    ) -> Block:
+        return replace(self, columns=columns, stamps=stamps, sources=sources, states=states)
 
     def document(self) -> dict[str, Any]:
         """The block as JSON values; `block_from` reads them."""
@@ -96,6 +102,7 @@ class Block:
             "sources": self.sources,
             "captured_at": self.captured_at,
             "deletes": self.deletes,
+            **({"states": self.states} if self.states is not None else {}),
         }
 
 
@@ -119,8 +126,14 @@ def joined(blocks: Sequence[Block]) -> Block:
         {name: list(chain.from_iterable(each.columns[name] for each in blocks)) for name in first.columns},
         list(chain.from_iterable(each.stamps for each in blocks)),
         list(chain.from_iterable(each.sources for each in blocks)),
-        min(each.captured_at for each in blocks), first.deletes,
+        min(each.captured_at for each in blocks), first.deletes, _joined_states(blocks),
     )  # fmt: skip
+
+
+def _joined_states(blocks: Sequence[Block]) -> Column | None:
+    if all(each.states is None for each in blocks):
+        return None
+    return list(chain.from_iterable(each.states or [None] * len(each) for each in blocks))
 
 
 def blocks_of(changes: Iterable[Change]) -> list[Block]:
@@ -136,11 +149,12 @@ def blocks_of(changes: Iterable[Change]) -> list[Block]:
 def _block_of(changes: Sequence[Change]) -> Block:
     first = changes[0]
     rows = [change.key if change.image is None else change.image for change in changes]
+    states = [state_text(change.state) for change in changes]
     return Block(
         first.dataset, first.table, first.home, tuple(sorted(first.key)),
         {name: [row[name].get("S") for row in rows] for name in rows[0]},
         [Stamp(each.version, each.context, Writer.REPLICATION).text() for each in changes],
-        [each.source for each in changes], first.captured_at, first.image is None,
+        [each.source for each in changes], first.captured_at, first.image is None, states if any(states) else None,
     )  # fmt: skip
 
 
@@ -149,11 +163,14 @@ def block_from(document: Any, dataset: str, home: str, regions: Sequence[str]) -
     try:
         table, key, columns, deletes = (document[name] for name in ("table", "key", "columns", "deletes"))
         stamps, sources, captured_at = (document[name] for name in ("stamps", "sources", "captured_at"))
+        states = document.get("states")
         _check_table(table, key, columns, deletes)
         _check_values([*columns.values(), stamps, sources], len(stamps))
         _check_present([*(columns[name] for name in key), stamps, sources])
         _check_stamps(stamps, home, regions)
-        return Block(dataset, table, home, tuple(key), columns, stamps, sources, int(captured_at), deletes)
+        if states is not None:
+            _check_states(states, len(stamps), deletes)
+        return Block(dataset, table, home, tuple(key), columns, stamps, sources, int(captured_at), deletes, states)
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise MalformedMessage(f"a block lacks or garbles {type(error).__name__} {error}") from error
 
@@ -188,6 +205,15 @@ def _check_texts(texts: Iterable[str]) -> None:
     together.encode()
     if "\x00" in together:
         raise MalformedMessage("a text holds the character zero")
+
+
+def _check_states(states: Any, count: int, deletes: bool) -> None:
+    """Each is an object of JSON, or missing; what is in it is read where it is decided on."""
+    if deletes:
+        raise MalformedMessage("a deletion has no state")
+    _check_values([states], count)
+    for text in states:
+        document_in(text)
 
 
 def _check_stamps(stamps: Sequence[str], home: str, regions: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -10,6 +11,8 @@ from enum import Enum
 from distributary.domain.image import fingerprint
 from distributary.domain.policies import AttributeRule, Join, Policies, Policy
 from distributary.domain.version import MICROSECONDS
+
+_QUOTED = re.compile(r'"((?:[^"]|"")+)"\."((?:[^"]|"")+)"', re.DOTALL)
 
 
 class Engine(Enum):
@@ -100,8 +103,10 @@ class Dataset:
     def policies_of(self, table: str = "") -> Policies:
         """The policies of the rows of a table; of DynamoDB's one table where none is named.
 
-        table: schema and name, as `schema.name`.
+        table: schema and name, as `schema.name` or as a change says it, both quoted.
         """
+        if match := _QUOTED.fullmatch(table):
+            table = ".".join(part.replace('""', '"') for part in match.groups())
         rules = dict(self.attributes)
         if self.engine is Engine.AURORA:
             parts = {name: name.rpartition(".") for name in self.attributes}

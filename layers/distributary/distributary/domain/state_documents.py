@@ -65,9 +65,18 @@ def state_from(
             if state is not None:
                 own[name] = state
         base = _base_from(document, lattice.without_own(content), (base_version, version), lattice)
-        incarnation = _older(document["i"], version) if "i" in document else ALWAYS
-        return RowState(version, context, base, own, incarnation)
+        return RowState(version, context, base, own, incarnation_in(document, version))
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
+        raise MalformedStamp(str(document)[:80]) from error
+
+
+def incarnation_in(document: Document, version: Version) -> Version:
+    """The deletion that a state of that version was made on top of, ALWAYS if none; raises MalformedStamp."""
+    if "i" not in document:
+        return ALWAYS
+    try:
+        return _older(document["i"], version)
+    except (TypeError, ValueError, AttributeError) as error:
         raise MalformedStamp(str(document)[:80]) from error
 
 
@@ -99,7 +108,7 @@ def _registers(base: Registers, version: Version) -> dict[str, Any]:
     usual = max(there, key=lambda each: (there[each], each), default=version)
     told: dict[str, Any] = {} if usual == version else {"b": _text(usual)}
     others = {_text(at): _unusual(names, base) if at == usual else names for at, names in by_version.items()}
-    others = {at: names for at, names in others.items() if names}
+    others = {at: names for at, names in sorted(others.items()) if names}
     return {**told, "w": others} if others else told
 
 

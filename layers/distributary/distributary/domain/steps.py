@@ -2,7 +2,7 @@
 
 A decision yields a step and is resumed with its answer:
 
-    Look      -> State             a strongly consistent read of the row and of its tombstone
+    Look      -> State             a strongly consistent read of the row, or of what we keep in it, and its tombstone
     LookBack  -> Tombstone | None  the tombstone alone
     Write     -> bool              a conditional write of the row; False when the condition did not hold
     Remember  -> bool              a conditional write of the tombstone; False likewise
@@ -26,7 +26,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Read the row and its tombstone."""
+    """Read the row and its tombstone.
+
+    whole: the row's content as well. A replica may read it in any case, or else only our own attributes.
+    """
+
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from distributary.domain.change import TRUSTED_AGE, Change
 from distributary.domain.conflict import Conflict
-from distributary.domain.dataset import Dataset
+from distributary.domain.dataset import Dataset, Engine
 from distributary.domain.delivery import Received
 from distributary.domain.errors import (
     ClockDrift,
@@ -73,9 +73,9 @@ class _Task:
 class Apply:
     """The apply service of one replica. clock: microseconds. unique: a fresh text each call. sleep: seconds.
 
-    replica_of: the rows of a table; raises UnknownTable. decide: `merge`, or `merge_stamped` for a database that stamps
-    every write itself. clashes: none where no column but the key is unique. chunk: changes merged side by side. bulk:
-    merges what is plain beforehand, for messages that hold blocks. journal: none where conflicts are counted only.
+    table: DynamoDB's one. replica_of: the rows of a table; raises UnknownTable. decide: see `deciding`. clashes: none
+    where no column but the key is unique. chunk: changes merged side by side. bulk: merges what is plain beforehand,
+    for messages that hold blocks. journal: none where conflicts are counted only.
     """
 
     dataset: Dataset
@@ -203,9 +203,10 @@ class Apply:
         for at, task in enumerate(wave):
             tables.setdefault(task.change.table, []).append(at)
         for table, places in tables.items():
+            here = table if self.dataset.engine is Engine.AURORA else self.table
             decisions = []
             for task in (wave[at] for at in places):
-                place = Place(self.dataset.name, self.table, self.region, now, drift, self.unique())
+                place = Place(self.dataset.name, here, self.region, now, drift, self.unique())
                 impatient = now - messages[task.message].first_received_at > UNSETTLED_TRUST
                 decisions.append((task.change.key, self.decide(task.change, place, take_unsettled=impatient)))
             for at, result in zip(places, self._run(table, decisions, report), strict=True):

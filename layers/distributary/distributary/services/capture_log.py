@@ -31,8 +31,8 @@ from distributary.domain.logged import Logged, LoggedBlock, Portion, last_states
 from distributary.domain.message import pack
 from distributary.domain.place import Place
 from distributary.domain.row import Tombstone
-from distributary.domain.stamped_merge import settle_inserted
 from distributary.ports import Announcements, Bulk, ChangeLog, Parking, Replica, Source
+from distributary.services.deciding import settling_inserted
 from distributary.services.handover import HandOver
 from distributary.services.incidents import Incidents
 from distributary.services.rounds import run
@@ -205,7 +205,8 @@ class CaptureLog:
         changes = [change for change in inserted if noted[key_text(change.key)] is not None]
         now, drift = self.clock(), self.dataset.max_clock_drift
         place = Place(self.dataset.name, inserted[0].table, self.region, now, drift, "")
-        decisions = [(change.key, settle_inserted(place)) for change in changes]
+        settle = settling_inserted(self.dataset, place.table)
+        decisions = [(change.key, settle(place)) for change in changes]
         for change, result in zip(changes, run(replica, decisions), strict=True):
             if isinstance(result, Unacceptable | ParentMissing):
                 # Such as a child that keeps its parent here. Waiting would keep all others; a redrive tries again.

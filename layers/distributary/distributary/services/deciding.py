@@ -1,12 +1,15 @@
-"""Which decisions a dataset takes: by versions alone, or with the memory that its policies need."""
+"""Which decisions a dataset takes: by versions alone, or with the memory that its policies need.
+
+Of a database that stamps every write itself each table has policies of its own, so it is chosen for each change anew.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
-from distributary.domain.change import StreamRecord
+from distributary.domain.change import Change, StreamRecord
 from distributary.domain.dataset import Dataset
 from distributary.domain.merge import Merged, merge
 from distributary.domain.notation import Notation
@@ -15,7 +18,12 @@ from distributary.domain.policy_merge import merge_states
 from distributary.domain.policy_settlement import settle_states
 from distributary.domain.row_state import StateLattice
 from distributary.domain.settlement import Settled, settle
+from distributary.domain.stamped_merge import merge_stamped, settle_inserted
+from distributary.domain.stamped_states import merge_stamped_states, settle_inserted_states
 from distributary.domain.steps import Decision
+
+TABLES = 1_000
+"""Whose policies are remembered; messages may name any number of them."""
 
 
 @dataclass(frozen=True)
@@ -46,3 +54,27 @@ def merging(dataset: Dataset) -> Callable[..., Decision[Merged]]:
     """The decision of apply, for a dataset of DynamoDB."""
     policies = dataset.policies_of()
     return merge if policies.plain else partial(merge_states, lattice=StateLattice(policies, Notation.DYNAMODB))
+
+
+def merging_stamped(dataset: Dataset) -> Callable[..., Decision[Merged]]:
+    """The decision of apply, for a dataset whose database stamps every write itself."""
+    known = lru_cache(maxsize=TABLES)(partial(stamped_lattice, dataset))
+
+    def decide(change: Change, place: Place, *, take_unsettled: bool = False) -> Decision[Merged]:
+        lattice = known(change.table)
+        if lattice is None:
+            return merge_stamped(change, place, take_unsettled=take_unsettled)
+        return merge_stamped_states(change, place, lattice, take_unsettled=take_unsettled)
+
+    return decide
+
+
+def settling_inserted(dataset: Dataset, table: str) -> Callable[[Place], Decision[bool]]:
+    """The decision of capture on a row of such a database that is told to be new. table: as a change says it."""
+    return settle_inserted if stamped_lattice(dataset, table) is None else settle_inserted_states
+
+
+def stamped_lattice(dataset: Dataset, table: str) -> StateLattice | None:
+    """The operations on states of a table's rows; none where its rows need no memory. table: as a change says it."""
+    policies = dataset.policies_of(table)
+    return None if policies.plain else StateLattice(policies, Notation.POSTGRESQL)

@@ -6,6 +6,7 @@ The decisions hold the protocol and do no I/O; this module does the I/O and know
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from distributary.domain.conflict import Conflict
@@ -58,7 +59,9 @@ def run(
     running = [_Running(key, decision) for key, decision in decisions]
     while waiting := [each for each in running if each.step is not None]:
         _record(record, [each for each in waiting if isinstance(each.step, Record)])
-        _read(replica.look, [each for each in waiting if isinstance(each.step, Look)])
+        for whole in (False, True):
+            looking = [each for each in waiting if isinstance(each.step, Look) and each.step.whole == whole]
+            _read(partial(replica.look, whole=True) if whole else replica.look, looking)
         _read(replica.look_back, [each for each in waiting if isinstance(each.step, LookBack)])
         _write(replica.write, [each for each in waiting if isinstance(each.step, Write)])
         _write(replica.remember, [each for each in waiting if isinstance(each.step, Remember)])

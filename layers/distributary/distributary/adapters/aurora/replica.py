@@ -37,8 +37,9 @@ class PostgresReplica:
     def __init__(self, session: Session, name: TableName, table_of: TableOf) -> None:
         self._session, self._name, self._table_of = session, name, table_of
 
-    def look(self, keys: Sequence[Image]) -> Mapping[str, State]:
+    def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
         """See `ports.Replica`."""
+        del whole
         found = {}
         for number, there, stamp, deletion in self._ask(statements.look, keys):
             row = Row({STAMP_ATTRIBUTE: {"S": stamp}} if stamp is not None else {}) if there else None

@@ -47,8 +47,9 @@ class DynamoReplica:
         self._pause = pause
         self._batched = batched
 
-    def look(self, keys: Sequence[Image]) -> Mapping[str, State]:
+    def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
         """See `ports.Replica`. Row and tombstone are read in one request, without order between them."""
+        del whole  # always
         by_row = {key_text(key): key for key in keys}
         found: dict[str, State] = {}
         for some in _portions(list(by_row), KEYS // 2):

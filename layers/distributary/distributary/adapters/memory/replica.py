@@ -101,8 +101,9 @@ class MemoryReplica:
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
     pause: Callable[[str], None] = proceed
 
-    def look(self, keys: Sequence[Image]) -> Mapping[str, State]:
+    def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
         """See `ports.Replica`: row and tombstone are read one after the other, and others may write between."""
+        del whole  # always
         found: dict[str, State] = {}
         for key in keys:
             row = key_text(key)

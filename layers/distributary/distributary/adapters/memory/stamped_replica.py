@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from distributary.adapters.memory.replica import proceed
 from distributary.adapters.memory.stamped_table import StampedTable
-from distributary.domain.image import STAMP_ATTRIBUTE, Image, key_text
+from distributary.domain.image import OWN_ATTRIBUTES, Image, key_text
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.steps import Remember, Write
 from distributary.ports import Outcome
@@ -15,7 +15,7 @@ from distributary.ports import Outcome
 
 @dataclass
 class StampedReplica:
-    """`ports.Replica` over such a table; rows are looked at by their stamps only, as the adapter of PostgreSQL does.
+    """`ports.Replica` over such a table; as with PostgreSQL's, only a whole look tells more than our own attributes.
 
     pause: called before and after each access to one item; it may raise, as a network does.
     """
@@ -23,13 +23,14 @@ class StampedReplica:
     table: StampedTable
     pause: Callable[[str], None] = proceed
 
-    def look(self, keys: Sequence[Image]) -> Mapping[str, State]:
+    def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
         """See `ports.Replica`: row and tombstone as of one instant."""
         found: dict[str, State] = {}
         for key in keys:
             self.pause("look")
             image, tombstone = self.table.get(key), self.table.tombstones.get(key_text(key))
-            row = Row({STAMP_ATTRIBUTE: image[STAMP_ATTRIBUTE]} if STAMP_ATTRIBUTE in image else {}) if image else None
+            told = image if whole else {name: value for name, value in (image or {}).items() if name in OWN_ATTRIBUTES}
+            row = Row(told or {}) if image else None
             found[key_text(key)] = State(row, tombstone, tombstone)
         return found
 

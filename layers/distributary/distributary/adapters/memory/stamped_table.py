@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from distributary.adapters.memory import stamped_states
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, key_text
 from distributary.domain.row import Tombstone
+from distributary.domain.row_state import StateLattice
 from distributary.domain.stamp import Stamp, Writer, stamp_of, stamped
 from distributary.domain.steps import Remember, Write
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, Version
@@ -37,6 +39,7 @@ class StampedTable:
     As in PostgreSQL (read committed): what a transaction has written nobody else sees before its commit, and who is
     to write the same row waits for it. waiting: called, at times more than once, until that transaction is over; by
     default waiting makes it commit. told: called with what each commit adds to the log. large: columns of large values.
+    lattice: of a table whose triggers keep the state of its rows too.
     """
 
     region: str
@@ -45,6 +48,7 @@ class StampedTable:
     large: frozenset[str] = frozenset()
     waiting: Callable[[Transaction], None] = lambda holder: holder.commit()
     told: Callable[[Sequence[Committed]], None] = lambda _: None
+    lattice: StateLattice | None = None
     rows: dict[str, Image] = field(default_factory=dict)
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
     log: list[Committed] = field(default_factory=list)
@@ -79,7 +83,7 @@ class StampedTable:
         expected = write.expected.image.get(STAMP_ATTRIBUTE) if write.expected else None
         if (current is None) != (write.expected is None) or (current or {}).get(STAMP_ATTRIBUTE) != expected:
             return False
-        image = {**(current or {}), **write.image} if write.image is not None else None
+        image = {**content_of(current or {}), **write.image} if write.image is not None else None
         self.show(key_text(key), image, Writer.REPLICATION)
         stamp = stamp_of(write.image) if write.image is not None else None
         if stamp is not None:
@@ -158,7 +162,7 @@ class Transaction:
         if old is not None and only_new:
             raise Aborted("the key is there already")
         stamp = self.table.stamp_over(clock, stamp_of(old) if old else None, None if old else beneath, self.number)
-        self._write(key, image, stamp, old)
+        self._write(key, image, stamp, old, beneath=beneath)
 
     def update(self, key: Image, columns: Image) -> None:
         """Set columns of a row if it is there."""
@@ -183,8 +187,10 @@ class Transaction:
         if self._lock(to) is not None:
             raise Aborted("the key is there already")
         self.rows[key_text(key)] = None
-        stamp = self.table.stamp_over(clock, stamp_of(old), beneath, self.number)
-        self._write(to, {**old, **to}, stamp, old, moved=True)
+        # Where states are joined, what was seen under the old key must not be taken for something of the new one.
+        seen = stamp_of(old) if self.table.lattice is None else None
+        stamp = self.table.stamp_over(clock, seen, beneath, self.number)
+        self._write(to, {**old, **to}, stamp, old, beneath=beneath, moved=True)
 
     def commit(self) -> None:
         """Let everybody see it; a second time does nothing."""
@@ -231,8 +237,19 @@ class Transaction:
         self.tombstones[key_text(key)] = Tombstone(stamp.version, stamp.context)
         self.log.append(Committed(key, None, stamp))
 
-    def _write(self, key: Image, image: Image, stamp: Stamp, old: Image | None, *, moved: bool = False) -> None:
+    def _write(
+        self,
+        key: Image,
+        image: Image,
+        stamp: Stamp,
+        old: Image | None,
+        *,
+        beneath: Tombstone | None = None,
+        moved: bool = False,
+    ) -> None:
         new = stamped(content_of(image), stamp)
+        if self.table.lattice is not None:
+            new = stamped_states.written(None if moved else old, image, stamp, beneath, self.table.lattice)
         unchanged = sorted(name for name in self.table.large & new.keys() if old and old.get(name) == new[name])
         self.rows[key_text(key)] = new
         self.log.append(Committed(key, new, stamp, moved or old is None, tuple(unchanged)))

@@ -1,0 +1,54 @@
+"""What the triggers of a table whose policies need memory make of a row, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from distributary.domain.crdt import ALWAYS, AttributeState, Counter, Moment, Total
+from distributary.domain.image import Image, content_of
+from distributary.domain.policies import AttributePolicy
+from distributary.domain.row import Row, Tombstone
+from distributary.domain.row_state import RowState, StateLattice
+from distributary.domain.stamp import Stamp, stamped
+from distributary.domain.state_documents import document_of, state_from
+from distributary.domain.state_texts import as_column, document_of_row
+
+_SHOWN = (AttributePolicy.ADD_WINS_SET, AttributePolicy.MAX, AttributePolicy.MIN)
+"""Policies by which the row then shows another value, or another notation, than the one that was written."""
+
+
+def written(old: Image | None, new: Image, stamp: Stamp, beneath: Tombstone | None, lattice: StateLattice) -> Image:
+    """The whole row after an application's write of a stamp. old: none where the key is new. beneath: its tombstone."""
+    before = Row(old) if old is not None else None
+    known = state_of(before, lattice) if before is not None else None
+    deletion = (beneath.deletion if beneath is not None and before is None else None) or ALWAYS
+    content = content_of(new)
+    moment = Moment(stamp.version, 0)
+    found = before.content if before is not None else {}
+    state = lattice.written(known, found, content, moment, known.incarnation if known is not None else deletion)
+    state = replace(
+        state,
+        context=stamp.context,
+        attributes={name: _numbered(each, known, name, stamp) for name, each in state.attributes.items()},
+    )
+    shown = {name: lattice.lattices[name].value(each) for name, each in state.attributes.items()}
+    own = {name: v for name, v in shown.items() if v is not None and lattice.lattices[name].policy in _SHOWN}
+    return stamped({**content, **own, **as_column(document_of(state))}, stamp)
+
+
+def state_of(row: Row, lattice: StateLattice) -> RowState | None:
+    """The state of a row; none of one that nobody has given a version."""
+    if row.version is None:
+        return None
+    return state_from(document_of_row(row.image), row.content, row.version, row.context, lattice)
+
+
+def _numbered(state: AttributeState, known: RowState | None, name: str, stamp: Stamp) -> AttributeState:
+    """A counter with its region's total numbered one higher than before, where the write has changed it."""
+    region = stamp.version.region
+    before = known.attributes.get(name) if known is not None else None
+    if state == before or not isinstance(state.body, Counter) or region not in state.body.totals:
+        return state
+    mine = before.body.totals.get(region) if before is not None and isinstance(before.body, Counter) else None
+    total = Total(mine.number + 1 if mine is not None else 1, state.body.totals[region].amount)
+    return replace(state, body=Counter(state.body.base, {**state.body.totals, region: total}))

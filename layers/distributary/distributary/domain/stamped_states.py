@@ -1,0 +1,242 @@
+"""Merges a change into a replica whose database stamps every write itself, under policies with memory.
+
+As in `stamped_merge` a condition on the stamp alone sees everything, a deletion is noted before the row is looked at,
+and a row is inserted before the tombstone is looked back at. But two states are joined instead of compared, and a
+deletion removes what was not made on top of it, whatever the versions say.
+
+Stamps and documents tell whether one of two states has all of the other in it. Only where neither has, so that there is
+a conflict, is the row read whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from distributary.domain.change import Change
+from distributary.domain.conflict import Side, unaware
+from distributary.domain.crdt import ALWAYS
+from distributary.domain.errors import NotSettled
+from distributary.domain.image import Image
+from distributary.domain.merge import Effect, Merged
+from distributary.domain.place import Place
+from distributary.domain.removal import ATTEMPTS
+from distributary.domain.row import Row, State, Tombstone
+from distributary.domain.row_state import RowState, StateLattice
+from distributary.domain.settled_rows import conflict_between, state_in
+from distributary.domain.stamp import Stamp, Writer, stamped
+from distributary.domain.state_documents import Document, document_of, incarnation_in, state_from
+from distributary.domain.state_texts import as_column, document_of_row
+from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
+from distributary.domain.version import Context, Version
+
+
+@dataclass(frozen=True)
+class _Here:
+    """A change that arrives, and where."""
+
+    change: Change
+    place: Place
+    lattice: StateLattice
+
+
+@dataclass(frozen=True)
+class _Put(_Here):
+    """A put that arrives. state: what it tells of."""
+
+    content: Image
+    state: RowState
+
+    @property
+    def image(self) -> Image:
+        """The row, where nothing is there that the put had not seen."""
+        return _image(self.content, self.change.state, self.state.version, self.state.context)
+
+    @property
+    def side(self) -> Side:
+        return Side(self.change.version, self.change.context, self.content)
+
+    def beneath(self, tombstone: Tombstone | None) -> Tombstone:
+        """The tombstone with the deletion that the put was made on top of, which has not arrived yet.
+
+        Of what the put had seen only what is older than that deletion may be claimed for it: the rest was written on
+        top of it, and whoever inserts a row over this tombstone has not seen that.
+        """
+        deletion, seen = self.state.incarnation, self.state.context.entries
+        older = {region: at for region, at in seen.items() if Version(*at, region) < deletion}
+        return _buried(tombstone, deletion, Context(older).including(deletion))
+
+    def removal(self, tombstone: Tombstone | None) -> Side:
+        """The deletion that takes a row away; what the put had seen of the row, the deletion beneath it had, too."""
+        deletion, seen = _deletion(tombstone), tombstone.context if tombstone is not None else Context()
+        return Side(deletion, seen.merge(self.state.context) if self.state.incarnation >= deletion else seen, None)
+
+
+def merge_stamped_states(
+    change: Change, place: Place, lattice: StateLattice, *, take_unsettled: bool = False
+) -> Decision[Merged]:
+    """Join a change into a replica's row.
+
+    take_unsettled: means nothing here, as in `merge_stamped`. Raises NotSettled when the row would not hold still,
+    MalformedMessage for a state that cannot be.
+    """
+    del take_unsettled
+    if change.image is None:
+        return (yield from _delete(change, place, lattice))
+    arriving = state_in(change, lattice)
+    arriving = replace(arriving, context=arriving.context.including(arriving.version))
+    return (yield from _put(_Put(change, place, lattice, change.image, arriving)))
+
+
+def settle_inserted_states(place: Place) -> Decision[bool]:
+    """As `stamped_merge.settle_inserted`: remove a row that was not made on top of the deletion that is noted."""
+    for _ in range(ATTEMPTS):
+        state: State = (yield Look()).trusting(place.latest)
+        row = state.row
+        if row is None or not _outlived(row, state.tombstone):
+            return False
+        if (yield Write(row, None)):
+            return True
+    raise NotSettled("the row was written again and again while it was to be removed")
+
+
+def _put(here: _Put) -> Decision[Merged]:
+    whole = False
+    for _ in range(ATTEMPTS):
+        state: State = (yield Look(whole)).trusting(here.place.latest)
+        row, tombstone = state.row, state.tombstone
+        known = max(_deletion(tombstone), _incarnation(row))
+        if row is not None and _outlived(row, tombstone):
+            whole = not (yield from _remove(here, row, here.removal(tombstone), whole=whole))
+        elif here.state.incarnation < known:
+            return (yield from _stays_deleted(here, known, tombstone, row))
+        elif here.state.incarnation > known:
+            yield Remember(state.stored, here.beneath(tombstone))
+        elif row is None:
+            if (yield from _insert(here)):
+                return Merged(Effect.INSERTED)
+        else:
+            merged = yield from _meet(here, row, whole=whole)
+            if merged is not None:
+                return merged
+            whole = True
+    raise NotSettled("the row was written again and again while a change was to be merged")
+
+
+def _insert(here: _Put) -> Decision[bool]:
+    """Insert and look back. False: look again, the row is there already, or a newer deletion was noted meanwhile."""
+    if not (yield Write(None, here.image)):
+        return False
+    noted: Tombstone | None = yield LookBack()
+    return noted is None or _deletion(noted.trusting(here.place.latest)) <= here.state.incarnation
+
+
+def _meet(here: _Put, row: Row, *, whole: bool) -> Decision[Merged | None]:
+    """Join with a row of the same incarnation. None: look again, whole."""
+    if row.version is not None and _within(here.state.version, here.state.context, row.context):
+        return Merged(Effect.DUPLICATE if here.state.version == row.version else Effect.KEPT)
+    if row.version is None or _within(row.version, row.context, here.state.context):
+        return Merged(Effect.REPLACED) if (yield Write(row, here.image)) else None
+    return (yield from _join(here, row)) if whole else None
+
+
+def _join(here: _Put, row: Row) -> Decision[Merged | None]:
+    """Make a row that was read whole show both states. None: look again, it was written meanwhile."""
+    present = _state_of(row, here.lattice)
+    joined = here.lattice.join(present, here.state)
+    shown = here.lattice.visible(joined)
+    conflict = unaware(here.change.version, here.change.context, present.context)
+    if conflict:
+        yield from _on_record(here, here.side, _side(row), shown)
+    if not (yield Write(row, _image(shown, document_of(joined), joined.version, joined.context))):
+        return None
+    return Merged(Effect.KEPT if shown == row.content else Effect.REPLACED, conflict)
+
+
+def _stays_deleted(here: _Put, deletion: Version, tombstone: Tombstone | None, row: Row | None) -> Decision[Merged]:
+    """The put was not made on top of a deletion that is known; row: one that was."""
+    context = row.context if row is not None else Context()
+    context = context.merge(tombstone.context) if tombstone is not None else context
+    conflict = unaware(here.change.version, here.change.context, context)
+    if conflict:
+        yield from _on_record(here, here.side, Side(deletion, context, None), None)
+    return Merged(Effect.KEPT, conflict)
+
+
+def _delete(change: Change, place: Place, lattice: StateLattice) -> Decision[Merged]:
+    here = _Here(change, place, lattice)
+    whole = False
+    for _ in range(ATTEMPTS):
+        state: State = (yield Look(whole)).trusting(place.latest)
+        noted = _buried(state.tombstone, change.version, change.context)
+        if noted != state.tombstone:
+            if not (yield Remember(state.stored, noted)):
+                continue
+            state = (yield Look(whole)).trusting(place.latest)
+        row = state.row
+        if row is None:
+            return Merged(Effect.DELETED if noted.deletion == change.version else Effect.KEPT)
+        if row.version is not None and not _outlived(row, noted):
+            return Merged(Effect.KEPT)
+        side = Side(_deletion(noted), noted.context, None)
+        conflict = unaware(side.version, side.context, row.context)
+        if conflict and not whole:
+            whole = True
+        elif (yield from _remove(here, row, side, whole=whole)):
+            return Merged(Effect.DELETED, conflict)
+    raise NotSettled("the row was written again and again while it was to be deleted")
+
+
+def _remove(here: _Here, row: Row, deletion: Side, *, whole: bool) -> Decision[bool]:
+    """Remove a row that was not made on top of a deletion. False: look again, whole where it goes on record."""
+    if unaware(deletion.version, deletion.context, row.context):
+        if not whole:
+            return False
+        yield from _on_record(here, deletion, _side(row), None)
+    removed: bool = yield Write(row, None)
+    return removed
+
+
+def _on_record(here: _Here, arriving: Side, present: Side, after: Image | None) -> Decision[None]:
+    policy = here.lattice.policies.base.value
+    yield Record(conflict_between(arriving, present, after, here.change.key, here.place, policy))
+
+
+def _side(row: Row) -> Side:
+    assert row.version is not None  # noqa: S101 - nothing is in conflict with what has no version
+    return Side(row.version, row.context, row.content)
+
+
+def _within(version: Version, context: Context, seen: Context) -> bool:
+    """Whether who has seen that much has all of a state in his own."""
+    return seen.covers(version) and seen.merge(context) == seen
+
+
+def _outlived(row: Row, tombstone: Tombstone | None) -> bool:
+    """Whether the row was not made on top of the deletion. One without a version gives way to whatever comes."""
+    return row.version is not None and _incarnation(row) < _deletion(tombstone)
+
+
+def _deletion(tombstone: Tombstone | None) -> Version:
+    return (tombstone.deletion if tombstone is not None else None) or ALWAYS
+
+
+def _incarnation(row: Row | None) -> Version:
+    """The deletion that the row was made on top of; raises MalformedStamp."""
+    if row is None or row.version is None:
+        return ALWAYS
+    return incarnation_in(document_of_row(row.image), row.version)
+
+
+def _state_of(row: Row, lattice: StateLattice) -> RowState:
+    """The state of a row that was read whole; raises MalformedStamp."""
+    return state_from(document_of_row(row.image), row.content, row.version or ALWAYS, row.context, lattice)
+
+
+def _buried(tombstone: Tombstone | None, deletion: Version, context: Context) -> Tombstone:
+    """The newer of both deletions, with all that either of them had seen."""
+    known = tombstone or Tombstone()
+    return replace(known, deletion=max(deletion, _deletion(known)), context=known.context.merge(context))
+
+
+def _image(content: Image, document: Document | None, version: Version, context: Context) -> Image:
+    return stamped({**content, **as_column(document)}, Stamp(version, context, Writer.REPLICATION))

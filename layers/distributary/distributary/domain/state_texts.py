@@ -1,0 +1,55 @@
+"""A row's state as an SQL database keeps it and blocks carry it: its document as JSON text, none where it is empty."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from distributary.domain.errors import MalformedStamp
+from distributary.domain.image import STATE_ATTRIBUTE, Image
+
+_text = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+_ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def state_text(document: Mapping[str, Any] | None) -> str | None:
+    """The text of a document; none where there is nothing in it. `document_in` reads it."""
+    return _text(document) if document else None
+
+
+def document_in(text: str | None) -> dict[str, Any]:
+    """The document of a text, empty for none. Raises MalformedStamp for no object, or no JSON that PostgreSQL takes."""
+    if text is None:
+        return {}
+    try:
+        document = json.loads(text, parse_constant=_refused)
+        if not isinstance(document, dict):
+            raise MalformedStamp("a state that is no object")
+        if "\\u" in text:
+            again = json.dumps(document, ensure_ascii=False)
+            again.encode()  # fails for half of a pair of surrogates, which no database takes either
+            if _ZERO.search(again):
+                raise MalformedStamp("a state with the character zero")
+    except (ValueError, RecursionError) as error:
+        raise MalformedStamp(f"a state that cannot be read: {text[:80]}") from error
+    return document
+
+
+def as_column(document: Mapping[str, Any] | None) -> Image:
+    """The document as the column that keeps it; nothing where it is empty, and the column NULL."""
+    text = state_text(document)
+    return {STATE_ATTRIBUTE: {"S": text}} if text is not None else {}
+
+
+def document_of_row(image: Image) -> dict[str, Any]:
+    """The document in a row as it was read; raises MalformedStamp."""
+    text = image.get(STATE_ATTRIBUTE, {}).get("S")
+    if text is not None and not isinstance(text, str):
+        raise MalformedStamp("a state that is no text")
+    return document_in(text)
+
+
+def _refused(constant: str) -> Any:
+    raise MalformedStamp(constant)
