@@ -126,7 +126,7 @@ class Player:
     def _run(self, statement: str, values: Mapping[str, str | None]) -> None:
         names = sql.SQL(", ").join(map(sql.Identifier, values))
         typed = sql.SQL(", ").join(_typed(name, value) for name, value in values.items())
-        self.site.application.execute(sql.SQL(statement).format(names, typed))  # type: ignore[arg-type]
+        self.site.application.execute(sql.SQL(statement).format(names, typed))
 
     def _told(self, key: int, values: Mapping[str, str | None]) -> Image:
         return {"id": {"S": str(key)}, **{name: {"NULL": True} for name in COLUMNS}, **self._values(values)}
@@ -176,7 +176,7 @@ def _image(names: Sequence[str], texts: Sequence[str | None]) -> Image:
 
 
 def _typed(name: str, value: str | None) -> sql.Composable:
-    return sql.SQL("{}::{}").format(sql.Literal(value), sql.SQL({"id": "int", **COLUMNS}.get(name, "text")))  # type: ignore[arg-type]
+    return sql.SQL("{}::{}").format(sql.Literal(value), sql.SQL({"id": "int", **COLUMNS}.get(name, "text")))
 
 
 def _numbered(state: RowState, known: RowState | None) -> RowState:

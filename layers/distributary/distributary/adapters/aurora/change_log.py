@@ -22,7 +22,9 @@ from distributary.adapters.aurora.session import Parameter, Row, Session, Stream
 from distributary.adapters.aurora.transactions import Assembler
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.errors import NotInstalled, SchemaDiffers, SlotLost, Unacceptable, Unavailable
+from distributary.domain.image import STATE_ATTRIBUTE
 from distributary.domain.logged import Holding, Logged, Portion
+from distributary.domain.state_texts import document_in
 
 SIZE, BYTES = 2_000, 4_000_000
 """Messages, and bytes of them, that make a portion, whatever the size of a transaction."""
@@ -171,7 +173,7 @@ class PostgresChangeLog:
                 table = self._table_of(name, refresh)
                 if table.key != tuple(sorted(some[0].change.key)):
                     continue
-                sql = statements.complete(table, tuple(each for each in missing if table.column(each)))
+                sql = statements.complete(table, tuple(each for each in missing if _is_there(table, each)))
                 keys = [[each.change.key[name].get("S") for each in some] for name in table.key]
                 answers = self._session.run(sql, *parameters([each.stamp for each in some], *keys))
             except (
@@ -215,7 +217,15 @@ class PostgresChangeLog:
         return int(retained)
 
 
+def _is_there(table: Table, name: str) -> bool:
+    return table.column(name) is not None or (name == STATE_ATTRIBUTE and table.stateful)
+
+
 def _completed(write: Logged, texts: dict[str, str | None]) -> Logged:
+    change = write.change
+    if STATE_ATTRIBUTE in texts:
+        told = texts.pop(STATE_ATTRIBUTE)
+        change = replace(change, state=document_in(told) if told is not None else None)
     added = {name: {"S": text} if text is not None else {"NULL": True} for name, text in texts.items()}
-    image = {**(write.change.image or {}), **added}
-    return replace(write, change=replace(write.change, image=image), missing=())
+    image = {**(change.image or {}), **added}
+    return replace(write, change=replace(change, image=image), missing=())

@@ -8,14 +8,14 @@ from typing import TypeAlias
 
 from distributary.adapters.aurora import plain_statements, statements
 from distributary.adapters.aurora.catalog import Table
-from distributary.adapters.aurora.fragments import parameters
+from distributary.adapters.aurora.fragments import own_columns, parameters
 from distributary.adapters.aurora.halving import OF_A_ROW, rows_at_fault
 from distributary.adapters.aurora.names import TableName
 from distributary.adapters.aurora.session import Row as Answer
 from distributary.adapters.aurora.session import Session
 from distributary.domain.block import Block, Taken
 from distributary.domain.errors import DistributaryError, ItemTooLarge, MalformedStamp, Misconfigured, SchemaDiffers
-from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, Image, key_text
+from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image, key_text
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, parse
 from distributary.domain.steps import Remember, Write
@@ -39,10 +39,9 @@ class PostgresReplica:
 
     def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
         """See `ports.Replica`."""
-        del whole
         found = {}
-        for number, there, stamp, deletion in self._ask(statements.look, keys):
-            row = Row({STAMP_ATTRIBUTE: {"S": stamp}} if stamp is not None else {}) if there else None
+        for number, there, deletion, *values in self._ask(statements.look_whole if whole else statements.look, keys):
+            row = Row(self._image(values)) if there else None
             tombstone = _tombstone(deletion)
             found[key_text(keys[number])] = State(row, tombstone, tombstone)
         return found
@@ -110,7 +109,8 @@ class PostgresReplica:
     def _put_plain(self, block: Block) -> Taken:
         table = self._checked(block.key)
         columns = _written(table, block.columns)
-        texts = parameters(block.stamps, *(block.columns[name] for name in columns))
+        own = _own(table, block.stamps, block.states)
+        texts = parameters(*own, *(block.columns[name] for name in columns))
         ((inserted, replaced, rest),) = self._session.run(plain_statements.take(table, columns), *texts)
         left = json.loads(rest or "[]")
         if not inserted:
@@ -132,6 +132,14 @@ class PostgresReplica:
 
     def _keys(self, table: Table, block: Block) -> tuple[str, ...]:
         return parameters(block.stamps, *(block.columns[name] for name in table.key))
+
+    def _image(self, values: Sequence[str | None]) -> Image:
+        """A row of values: our columns, of which one that is NULL is not there, and behind them the application's."""
+        table = self._table_of(self._name, False)
+        own = own_columns(table)
+        image = {name: {"S": text} for name, text in zip(own, values, strict=False) if text is not None}
+        told = zip(statements.told_columns(table), values[len(own) :], strict=False)
+        return {**image, **{name: {"S": text} if text is not None else {"NULL": True} for name, text in told}}
 
     def _ask(self, statement: Callable[[Table], str], keys: Sequence[Image]) -> list[Answer]:
         """Number of the key, and what the statement tells of it; by halves where an answer would be too large."""
@@ -155,11 +163,11 @@ class PostgresReplica:
             return self._session.run(statements.delete(table), *parameters(*texts))
         images = [write.image or {} for _, write in writes]
         names = _written(table, columns)
-        stamps = [_stamp_in(image) for image in images]
+        own = _own(table, [_stamp_in(image) for image in images], [_state_in(image) for image in images])
         if inserts:
-            texts = [stamps, *_texts(names, images)]
+            texts = [*own, *_texts(names, images)]
             return self._session.run(statements.insert(table, names), *parameters(*texts))
-        texts = [stamps, expected, *_texts(names, images)]
+        texts = [*own, expected, *_texts(names, images)]
         return self._session.run(statements.update(table, names), *parameters(*texts))
 
     def _remember(self, notes: Sequence[tuple[Image, Remember]], *, fresh: bool) -> list[Answer]:
@@ -198,7 +206,7 @@ def _written(table: Table, names: Collection[str]) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column.name in names and not column.generated)
 
 
-def _texts(names: Sequence[str], images: Sequence[Image]) -> list[list[str | None]]:
+def _texts(names: Sequence[str], images: Sequence[Image]) -> list[Sequence[str | None]]:
     """A column of texts for each name."""
     return [[image[name].get("S") for image in images] for name in names]
 
@@ -206,6 +214,20 @@ def _texts(names: Sequence[str], images: Sequence[Image]) -> list[list[str | Non
 def _stamp_in(image: Image) -> str | None:
     value = image.get(STAMP_ATTRIBUTE)
     return value["S"] if value else None
+
+
+def _state_in(image: Image) -> str | None:
+    value = image.get(STATE_ATTRIBUTE)
+    return value["S"] if value else None
+
+
+def _own(table: Table, stamps: Sequence[str | None], states: Sequence[str | None] | None) -> list[Sequence[str | None]]:
+    """What goes into our columns of a table; raises SchemaDiffers where states have no column yet."""
+    if table.stateful:
+        return [stamps, states if states is not None else [None] * len(stamps)]
+    if states is not None and any(text is not None for text in states):
+        raise SchemaDiffers(f"{table.name.text()} has no column {STATE_ATTRIBUTE}: run `distributary aurora install`")
+    return [stamps]
 
 
 def _tombstone(stamp: str | None) -> Tombstone | None:
