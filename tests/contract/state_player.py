@@ -33,6 +33,10 @@ RULES = {
 }  # fmt: skip
 ATTRIBUTES = {f"public.t.{name}": AttributeRule(policy) for name, policy in RULES.items()}
 
+AHEAD = Version(4_000_000_000_000_000, 0, THERE)
+DOUBTFUL = Stamp(AHEAD, NOTHING_SEEN.including(AHEAD), Writer.REPLICATION).text()
+"""A stamp of a clock that is a lifetime ahead."""
+
 _UNNUMBERED = 1 << 40
 """The number of a total that a reference was given; the trigger counts each counter's own."""
 
@@ -42,10 +46,13 @@ class Shown:
     """A row as it is: what an application sees, as the log tells it, and what we keep."""
 
     content: Image
-    stamp: Stamp
+    stamp: Stamp | None
     document: Mapping[str, Any]
 
-    def state(self, lattice: StateLattice) -> RowState:
+    def state(self, lattice: StateLattice) -> RowState | None:
+        """The state; none where the stamp is not to be believed."""
+        if self.stamp is None:
+            return None
         return state_from(self.document, self.content, self.stamp.version, self.stamp.context, lattice)
 
 
@@ -67,7 +74,8 @@ class Player:
         if not found:
             return None
         ((stamp, document, *values),) = found
-        return Shown(_image(names, values), parse(stamp), json.loads(document or "{}"))
+        believed = parse(stamp) if stamp != DOUBTFUL else None
+        return Shown(_image(names, values), believed, json.loads(document or "{}"))
 
     def insert(self, key: int, values: Mapping[str, str | None]) -> None:
         """An insert; what it must leave is compared."""
@@ -83,7 +91,14 @@ class Player:
         )
         self.site.application.execute(sql.SQL("UPDATE t SET {} WHERE id = {}").format(settings, sql.Literal(key)))
         known = before.state(self.lattice)
-        self._check(key, known, before.content, {**before.content, **self._values(values)}, known.incarnation)
+        incarnation = known.incarnation if known is not None else self._deletion(key)
+        self._check(key, known, before.content, {**before.content, **self._values(values)}, incarnation)
+
+    def doubt(self, key: int) -> None:
+        """A stamp that nobody believes, as a broken clock leaves it; the state beside it is not believed either."""
+        with self.site.application.transaction():
+            self.site.write("SELECT set_config('distributary.applying', 'on', true)")
+            self.site.write(f"UPDATE t SET replication_stamp = '{DOUBTFUL}' WHERE id = {key}")
 
     def move(self, key: int, to: int) -> None:
         before = self.row(key)
@@ -101,6 +116,8 @@ class Player:
         before = self.row(key)
         assert before is not None
         known = before.state(self.lattice)
+        if known is None or before.stamp is None:
+            return
         version = Version(before.stamp.version.timestamp + 1, 7, THERE)
         written = {**before.content, **self._values(values)}
         state = self.lattice.written(
@@ -150,9 +167,11 @@ class Player:
     def _check(self, key: int, known: RowState | None, old: Image, new: Image, incarnation: Version) -> None:
         after = self.row(key)
         assert after is not None
+        assert after.stamp is not None
         moment = Moment(after.stamp.version, _UNNUMBERED)
         wanted = _numbered(self.lattice.written(known, old, new, moment, incarnation), known)
         found = after.state(self.lattice)
+        assert found is not None
         assert replace(found, context=NOTHING_SEEN) == replace(wanted, context=NOTHING_SEEN)
         if known is not None:
             assert found.context == wanted.context

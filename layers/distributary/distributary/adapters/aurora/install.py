@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from distributary.adapters.aurora import ddl
 from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
+from distributary.adapters.aurora.policy_checks import unfit_rules
 from distributary.adapters.aurora.session import Session
 from distributary.adapters.aurora.stamp_triggers import stamp_over
 from distributary.domain.dataset import Dataset
@@ -49,6 +50,7 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
         _check_identity(session, dataset, region)
     wanted = tables(session, dataset.tables)
     _check_tables(wanted)
+    _check_policies(dataset, wanted)
     publication = slot_of(dataset.name)
     parts = [] if prepared and _up_to_date(session, dataset) else [_foundation(dataset, region)]
     published = _published(session, publication)
@@ -205,6 +207,12 @@ def _check_tables(wanted: Sequence[Table]) -> None:
         raise NotInstalled(
             f"a key that is generated cannot be replicated: {', '.join(odd)}; store the value in a plain column"
         )
+
+
+def _check_policies(dataset: Dataset, wanted: Sequence[Table]) -> None:
+    unfit = [f"{each.subject} {each.problem}: {each.remedy}" for each in unfit_rules(dataset, wanted)]
+    if unfit:
+        raise NotInstalled("; ".join(unfit))
 
 
 def _is_generated(table: Table, name: str) -> bool:
