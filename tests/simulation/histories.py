@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 from tests.simulation.checks import Reader, vanished, verdict
 from tests.simulation.choices import Choices
+from tests.simulation.log_merging import LogMergingWorld
+from tests.simulation.log_merging_witness import LogMergingWitness
 from tests.simulation.log_witness import LogWitness
 from tests.simulation.logs import LogWorld
 from tests.simulation.merging import MergingWorld
@@ -54,6 +56,12 @@ KINDS = (
     Kind(Writing.MERGING, 4),
     Kind(Writing.MERGING, 10),
     Kind(Writing.MERGING, 25),
+    Kind(Writing.TRIGGERS_COUNTING, 4),
+    Kind(Writing.TRIGGERS_COUNTING, 10),
+    Kind(Writing.TRIGGERS_COUNTING, 25),
+    Kind(Writing.TRIGGERS_MERGING, 4),
+    Kind(Writing.TRIGGERS_MERGING, 10),
+    Kind(Writing.TRIGGERS_MERGING, 25),
 )
 
 
@@ -83,7 +91,13 @@ def play(
     setting = draw(choices, kind.writing, kind.writes, year_ahead=kind.year_ahead)
     if tell is not None:
         tell(str(setting))
-    playing = {Writing.TRIGGERS: _play_logs, Writing.COUNTING: _play_merging, Writing.MERGING: _play_merging}
+    playing = {
+        Writing.TRIGGERS: _play_logs,
+        Writing.COUNTING: _play_merging,
+        Writing.MERGING: _play_merging,
+        Writing.TRIGGERS_COUNTING: _play_log_merging,
+        Writing.TRIGGERS_MERGING: _play_log_merging,
+    }
     broken, seen = playing.get(kind.writing, _play_streams)(kind, choices, setting, tell)
     return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)
 
@@ -105,6 +119,15 @@ def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tu
     witness = LogWitness(world)
     rested = world.run() and (not kind.year_ahead or recover(world))
     return witness.verdict() if rested else ("never at rest",), witness.vanished
+
+
+def _play_log_merging(
+    kind: Kind, choices: Choices, setting: Setting, tell: Tell
+) -> tuple[Fault | None, Counter[Reader]]:
+    del kind
+    world = LogMergingWorld(choices, setting, tell)
+    witness = LogMergingWitness(world)
+    return witness.verdict() if world.run() else ("never at rest",), witness.vanished
 
 
 def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:

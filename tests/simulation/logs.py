@@ -17,10 +17,11 @@ from distributary.domain.dataset import Engine
 from distributary.domain.image import content_of, key_text
 from distributary.domain.logged import Logged
 from distributary.domain.stamp import Stamp, Writer, stamped
-from distributary.domain.stamped_merge import merge_stamped
+from distributary.domain.state_texts import document_of_row
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, Version
 from distributary.services.apply import Apply
 from distributary.services.capture_log import CaptureLog
+from distributary.services.deciding import merging_stamped, stamped_lattice
 from distributary.services.handover import HandOver
 from tests.simulation.regions import PLENTY, Region
 from tests.simulation.transactions import LARGE, Clients
@@ -44,7 +45,7 @@ class LogWorld(World):
 
     def applications(self) -> Clients:
         """See `World`. Some rows are there before anything happens."""
-        clients = Clients(self)
+        clients = self.clients()
         for key in clients.keys:
             if self.choices.chance(0.6):
                 version = Version(self.now - 100 * MICROSECONDS, 0, self.regions[0].name)
@@ -52,6 +53,10 @@ class LogWorld(World):
                 for region in self.regions:
                     region.table.rows[key_text(key)] = stamped({**key, "a": {"S": "0"}, "big": {"S": "0"}}, stamp)
         return clients
+
+    def clients(self) -> Clients:
+        """The applications themselves."""
+        return Clients(self)
 
 
 class Silence:
@@ -80,7 +85,10 @@ class LogRegion(Region):
         """See `Region`."""
         self.size = self.world.choices.pick((2, 1, 5))
         drift = self.world.dataset.max_clock_drift
-        self.table = StampedTable(self.name, self.clock, drift, LARGE, waiting=self._wait, told=self._log)
+        lattice = stamped_lattice(self.world.dataset, TABLE)
+        self.table = StampedTable(
+            self.name, self.clock, drift, LARGE, waiting=self._wait, told=self._log, lattice=lattice
+        )
         self.replica = StampedReplica(self.table, pause=self.world.io)
         self.slot = Slot(rows=self.table.rows)
 
@@ -148,7 +156,7 @@ class LogRegion(Region):
         world = self.world
         return Apply(
             world.dataset, TABLE, self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
-            world.unique, world.sleep, decide=merge_stamped,
+            world.unique, world.sleep, decide=merging_stamped(world.dataset),
         )  # fmt: skip
 
     def _wait(self, holder: Transaction) -> None:
@@ -174,6 +182,6 @@ class LogRegion(Region):
             image = {name: value for name, value in content_of(write.image).items() if name not in write.missing}
         change = Change(
             self.world.dataset.name, TABLE, write.key, image, write.stamp.version, write.stamp.context, self.name,
-            source, self.clock(),
+            source, self.clock(), document_of_row(write.image or {}),
         )  # fmt: skip
         return Logged(change, write.stamp.text(), write.inserted, write.missing)

@@ -19,6 +19,7 @@ class Writing(Enum):
 
     TRIGGERS: any, of a database that stamps every write itself. COUNTING, MERGING: any, of a table whose policies
     merge; in the first nothing is deleted, so that it is known what numbers and sets have to come to.
+    TRIGGERS_COUNTING, TRIGGERS_MERGING: the same of a database that stamps every write itself, and keeps states too.
     """
 
     UNMODIFIED = "unmodified"
@@ -27,6 +28,8 @@ class Writing(Enum):
     TRIGGERS = "triggers"
     COUNTING = "counting"
     MERGING = "merging"
+    TRIGGERS_COUNTING = "triggers-counting"
+    TRIGGERS_MERGING = "triggers-merging"
 
 
 @dataclass(frozen=True)

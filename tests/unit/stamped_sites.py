@@ -89,9 +89,7 @@ class StampedSite:
     def update(self, name: str = "a", **columns: Any) -> None:
         self.now += SECOND
         transaction = self.table.begin()
-        transaction.update(
-            key(name), {column: value for column, value in row(name, **columns).items() if column != "id"}
-        )
+        transaction.update(key(name), row(name, **columns))
         transaction.commit()
 
     def deleting(self, name: str = "a") -> Transaction:
@@ -142,7 +140,7 @@ class StampedSite:
         return [
             Change(SHOP.name, TABLE, each.key, content_of(each.image) if each.image is not None else None,
                    each.stamp.version, each.stamp.context, self.region, str(at), self.now,
-                   document_of_row(each.image or {}) or None)
+                   document_of_row(each.image or {}))
             for at, each in enumerate(self.table.log)
             if each.stamp.version.region == self.region and each.stamp.writer.value == "a"
         ]  # fmt: skip

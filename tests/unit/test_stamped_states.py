@@ -15,9 +15,8 @@ from distributary.domain.merge import Effect
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
 from distributary.domain.row import Tombstone
 from distributary.domain.state_texts import document_in
-from distributary.domain.version import NOTHING_SEEN, Version
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND
-from tests.unit.stamped_sites import SHOP, StampedSite, deletion_of, knowing, put_of, row
+from tests.unit.stamped_sites import SHOP, StampedSite, deletion_of, put_of, row
 
 COUNTED = replace(
     SHOP,
@@ -125,13 +124,10 @@ def test_states_arrive_in_any_order() -> None:
     sites = [site(region) for region in (HOME, PEER, FAR)]
     sites[0].put(n=1, tags="{p}", best=4)
     exchange(*sites)
-    for number, each in enumerate(sites):
-        each.update(n=10 * (number + 1), tags="{%s}" % "pqr"[: number + 1].replace("", ",")[1:-1], best=number)
-    changes = [last(each) for each in sites]
+    for each, n, tags in zip(sites, (10, 20, 30), ("{p}", "{q,p}", "{p,q,r}"), strict=True):
+        each.update(n=n, tags=tags, best=n // 10)
     told = []
-    for order in permutations(
-        [each for first in sites for each in [first.changes()[0]] if first is sites[0]] + changes
-    ):
+    for order in permutations([sites[0].changes()[0], *map(last, sites)]):
         other = site("sa-east-1")
         for change in order:
             other.merge(change)
@@ -148,12 +144,52 @@ def test_a_row_that_nobody_has_given_a_version_gives_way() -> None:
     assert alike(home, peer)
 
 
-def test_a_change_without_a_state_is_read_as_one_of_older_policies() -> None:
+# --- rows from before the policies
+
+
+def test_an_update_of_a_row_from_before_its_policies_is_on_top_of_it() -> None:
     home = site()
     home.merge(put_of(n=5))
     home.update(n=7)
     assert home.content() == row(n=7)
     assert home.merge(put_of(n=5)).effect is Effect.KEPT
+
+
+def test_of_two_rows_from_before_their_policies_the_newer_stays() -> None:
+    older, newer = put_of(n=5), put_of(n=9, at=NOW + SECOND, home=FAR)
+    home, peer = site(), site(PEER)
+    for each, order in ((home, (older, newer)), (peer, (newer, older))):
+        for change in order:
+            each.merge(change)
+    assert home.content() == row(n=9)
+    assert alike(home, peer)
+
+
+def test_an_older_deletion_leaves_a_row_from_before_its_policies() -> None:
+    home, peer = site(), site(PEER)
+    row_of_old = put_of(n=5, at=NOW + SECOND)
+    for each, order in (
+        (home, (row_of_old, deletion_of(at=NOW, home=FAR))),
+        (peer, (deletion_of(at=NOW, home=FAR), row_of_old)),
+    ):
+        for change in order:
+            each.merge(change)
+    home.update(n=6)
+    peer.merge(last(home))
+    assert home.content() == row(n=6)
+    assert alike(home, peer)
+    assert home.tombstone() == peer.tombstone()
+
+
+def test_a_newer_deletion_takes_a_row_from_before_its_policies() -> None:
+    home = site()
+    home.merge(put_of(n=5))
+    home.update(n=6)
+    home.merge(deletion_of(at=NOW + SECOND // 2, home=FAR))
+    assert home.content() is None
+
+
+# --- what cannot be
 
 
 def test_tables_without_policies_compare_versions() -> None:
@@ -353,8 +389,3 @@ def test_attributes_merge_by_themselves() -> None:
     exchange(home, peer)
     assert home.content() == row(a=2, b=2)
     assert alike(home, peer)
-
-
-def test_knowing_is_what_a_context_says() -> None:
-    change = knowing(put_of(n=1, at=NOW + SECOND), Version(NOW, 0, FAR))
-    assert change.context == NOTHING_SEEN.including(change.version).including(Version(NOW, 0, FAR))

@@ -111,7 +111,9 @@ class Source(Protocol):
     def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
         """The writes with the columns that the log left out, read from the rows; without those overtaken meanwhile.
 
-        One whose row cannot be read any more comes back as it was, with columns missing.
+        Where states are joined, a row that replication has joined the write into since stands for it from then on, with
+        its image, version, context and state as they are. One whose row cannot be read any more comes back as it was,
+        with columns missing.
         """
         ...
 

@@ -32,7 +32,7 @@ class Block:
 
     table: schema and name, both quoted. key: names of the key's columns. columns: of the key alone for deletions.
     stamps: as the rows are to carry them. sources: see `Change`. captured_at: microseconds, of the oldest. states: what
-    each row's state knows beside its values, as JSON text, where a policy needs memory; none where no row has any.
+    each row's state knows beside its values, as JSON text, where a policy needs memory; none where no row has a state.
     """
 
     dataset: str
@@ -58,7 +58,7 @@ class Block:
         state = document_in(self.states[at]) if self.states is not None else None
         return Change(
             self.dataset, self.table, key, image, stamp.version, stamp.context, self.home, self.sources[at],
-            self.captured_at, state or None,
+            self.captured_at, state,
         )  # fmt: skip
 
     def changes(self) -> Iterator[Change]:
@@ -130,6 +130,10 @@ def joined(blocks: Sequence[Block]) -> Block:
     )  # fmt: skip
 
 
+def _column(states: Column) -> Column | None:
+    return None if all(text is None for text in states) else states
+
+
 def _joined_states(blocks: Sequence[Block]) -> Column | None:
     if all(each.states is None for each in blocks):
         return None
@@ -154,7 +158,7 @@ def _block_of(changes: Sequence[Change]) -> Block:
         first.dataset, first.table, first.home, tuple(sorted(first.key)),
         {name: [row[name].get("S") for row in rows] for name in rows[0]},
         [Stamp(each.version, each.context, Writer.REPLICATION).text() for each in changes],
-        [each.source for each in changes], first.captured_at, first.image is None, states if any(states) else None,
+        [each.source for each in changes], first.captured_at, first.image is None, _column(states),
     )  # fmt: skip
 
 

@@ -46,7 +46,9 @@ def _put(
             continue
         if tombstone and deletion and arriving.incarnation < deletion:
             return (yield from _stays_deleted(change, deletion, tombstone.context, place, lattice))
-        if arriving.incarnation > (deletion or ALWAYS):  # the deletion beneath it, which has not arrived yet
+        if (
+            arriving.incarnation > (deletion or ALWAYS) and not arriving.from_plain
+        ):  # the deletion beneath it, which has not arrived yet
             noted = buried(tombstone, replace(change, version=arriving.incarnation), place)
             yield Remember(state.stored, noted)
             continue

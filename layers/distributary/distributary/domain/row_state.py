@@ -5,6 +5,9 @@ Two states become one by joining their parts. What a state knows beside its valu
 
 A deletion removes a row unless it was made on top of it. So of two states made on top of different deletions that of
 the newer counts whole, and a row is there if nothing newer than that was deleted.
+
+A row from before its policies has no memory, and regions where these do not hold yet let the newer of two such rows, or of
+such a row and a deletion, stand. So its incarnation is its own version, and that of whatever is written on top of it.
 """
 
 from __future__ import annotations
@@ -25,13 +28,17 @@ from distributary.domain.version import NOTHING_SEEN, Context, Version
 
 @dataclass(frozen=True)
 class RowState:
-    """version: the newest that was merged. context: all that were. incarnation: the deletion beneath, if any."""
+    """version: the newest that was merged. context: all that were. incarnation: the deletion beneath, if any.
+
+    from_plain: the incarnation is a row that was written before these policies, and no deletion.
+    """
 
     version: Version
     context: Context
     base: Base
     attributes: Mapping[str, AttributeState]
     incarnation: Version = ALWAYS
+    from_plain: bool = False
 
     def covers(self, version: Version) -> bool:
         """Whether this state has seen a version; what was there before replication, all have."""
@@ -56,11 +63,12 @@ class StateLattice:
         return {**state.base.content, **{name: value for name, value in own.items() if value is not None}}
 
     def began(self, content: Image, version: Version, context: Context = NOTHING_SEEN) -> RowState:
-        """The state of a row that was there before anything was known of its policies."""
+        """The state of a row that was there before anything was known of its policies. version: ALWAYS if it has none."""
         # A number that replicas know by its version began with it; one that nobody knows began for all alike.
         own = {name: lattice.began(content.get(name), version) for name, lattice in self.lattices.items()}
         base = base_state.began(self.without_own(content), version, self.policies)
-        return RowState(version, context, base, {name: each for name, each in own.items() if each is not None})
+        known = {name: each for name, each in own.items() if each is not None}
+        return RowState(version, context, base, known, version, from_plain=version != ALWAYS)
 
     def written(self, known: RowState | None, old: Image, new: Image, at: Moment, incarnation: Version) -> RowState:
         """The state after a local write that found the content `old` (empty: no row) and left `new`."""
@@ -75,23 +83,26 @@ class StateLattice:
         )
         context = (known.context if known else NOTHING_SEEN).including(at.version)
         version = max(at.version, known.version) if known else at.version
-        return RowState(version, context, base, own, alive.incarnation if alive else incarnation)
+        if alive is None:
+            return RowState(version, context, base, own, incarnation)
+        return RowState(version, context, base, own, alive.incarnation, alive.from_plain)
 
     def join(self, one: RowState, other: RowState) -> RowState:
         """Both states as one: commutative, associative and idempotent."""
         context = one.context.merge(other.context)
+        if one.incarnation != other.incarnation:
+            return replace(max(one, other, key=lambda state: state.incarnation), context=context)
         if context == one.context and one.covers(other.version):
             return one  # it has all of the other in it; said by the parts as well, unless those had other policies
         if context == other.context and other.covers(one.version):
             return other
-        if one.incarnation != other.incarnation:
-            return replace(max(one, other, key=lambda state: state.incarnation), context=context)
         own = dict(one.attributes)
         for name, theirs in other.attributes.items():
             mine = own.get(name)
             own[name] = self.lattices[name].join(mine, theirs, (one.covers, other.covers)) if mine else theirs
         base = base_state.join(one.base, other.base, self.policies)
-        return RowState(max(one.version, other.version), context, base, own, one.incarnation)
+        version = max(one.version, other.version)
+        return RowState(version, context, base, own, one.incarnation, one.from_plain or other.from_plain)
 
     def without_own(self, content: Image) -> Image:
         """The attributes that have no policy of their own."""

@@ -32,7 +32,7 @@ def state_of(row: Row | None, lattice: StateLattice) -> RowState | None:
 def state_in(change: Change, lattice: StateLattice) -> RowState:
     """The state that a put tells of; raises MalformedMessage."""
     try:
-        return state_from(change.state or {}, change.image or {}, change.version, change.context, lattice)
+        return state_from(change.state, change.image or {}, change.version, change.context, lattice)
     except MalformedStamp as error:
         raise MalformedMessage(f"a change with the state {error}") from error
 
@@ -40,8 +40,7 @@ def state_in(change: Change, lattice: StateLattice) -> RowState:
 def image_of(state: RowState, link: str, lattice: StateLattice) -> Image:
     """The whole row that shows a state."""
     content = lattice.visible(state)
-    document = document_of(state)
-    own = {STATE_ATTRIBUTE: as_attribute(document)} if document else {}
+    own = {STATE_ATTRIBUTE: as_attribute(document_of(state))}
     stamp = Stamp(state.version, state.context, Writer.REPLICATION, digest_of(content), link)
     return stamped({**content, **own}, stamp)
 

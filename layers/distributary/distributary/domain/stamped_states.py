@@ -104,12 +104,12 @@ def _put(here: _Put) -> Decision[Merged]:
     for _ in range(ATTEMPTS):
         state: State = (yield Look(whole)).trusting(here.place.latest)
         row, tombstone = state.row, state.tombstone
-        known = max(_deletion(tombstone), _incarnation(row))
+        known = _known(row, tombstone)
         if row is not None and _outlived(row, tombstone):
             whole = not (yield from _remove(here, row, here.removal(tombstone), whole=whole))
         elif here.state.incarnation < known:
             return (yield from _stays_deleted(here, known, tombstone, row))
-        elif here.state.incarnation > known:
+        elif here.state.incarnation > max(known, _incarnation(row)) and not here.state.from_plain:
             yield Remember(state.stored, here.beneath(tombstone))
         elif row is None:
             if (yield from _insert(here)):
@@ -131,10 +131,11 @@ def _insert(here: _Put) -> Decision[bool]:
 
 
 def _meet(here: _Put, row: Row, *, whole: bool) -> Decision[Merged | None]:
-    """Join with a row of the same incarnation. None: look again, whole."""
-    if row.version is not None and _within(here.state.version, here.state.context, row.context):
+    """Join with the row. None: look again, whole."""
+    alike = _incarnation(row) == here.state.incarnation
+    if alike and row.version is not None and _within(here.state.version, here.state.context, row.context):
         return Merged(Effect.DUPLICATE if here.state.version == row.version else Effect.KEPT)
-    if row.version is None or _within(row.version, row.context, here.state.context):
+    if row.version is None or (alike and _within(row.version, row.context, here.state.context)):
         return Merged(Effect.REPLACED) if (yield Write(row, here.image)) else None
     return (yield from _join(here, row)) if whole else None
 
@@ -143,6 +144,8 @@ def _join(here: _Put, row: Row) -> Decision[Merged | None]:
     """Make a row that was read whole show both states. None: look again, it was written meanwhile."""
     present = _state_of(row, here.lattice)
     joined = here.lattice.join(present, here.state)
+    if joined == present:
+        return Merged(Effect.KEPT)
     shown = here.lattice.visible(joined)
     conflict = unaware(here.change.version, here.change.context, present.context)
     if conflict:
@@ -220,10 +223,21 @@ def _deletion(tombstone: Tombstone | None) -> Version:
     return (tombstone.deletion if tombstone is not None else None) or ALWAYS
 
 
+def _known(row: Row | None, tombstone: Tombstone | None) -> Version:
+    """The newest deletion that is known here, be it by the row that was made on top of it."""
+    incarnation, from_plain = _foundation(row)
+    return _deletion(tombstone) if from_plain else max(_deletion(tombstone), incarnation)
+
+
 def _incarnation(row: Row | None) -> Version:
-    """The deletion that the row was made on top of; raises MalformedStamp."""
+    """See `RowState.incarnation`; raises MalformedStamp."""
+    return _foundation(row)[0]
+
+
+def _foundation(row: Row | None) -> tuple[Version, bool]:
+    """What the row was made on top of, and whether that is a row from before its policies."""
     if row is None or row.version is None:
-        return ALWAYS
+        return ALWAYS, False
     return incarnation_in(document_of_row(row.image), row.version)
 
 

@@ -1,6 +1,7 @@
 """What a row's state knows beside its values, as a document: JSON, a map of DynamoDB, and back with everything checked.
 
     i   the deletion that the row was made on top of; absent if none
+    f   instead of it, the row from before its policies that it was made on top of
     b   the version of the row's base; absent if it is the stamp's
     o   the base's order
     w   for attribute_merge: names of attributes by their versions, unless b; one that is not in the row was removed
@@ -42,19 +43,22 @@ def document_of(state: RowState) -> dict[str, Any]:
     """The document of a state. `state_from` reads it, given the values that stand in the row."""
     told: dict[str, Any] = {}
     if state.incarnation != ALWAYS:
-        told["i"] = _text(state.incarnation)
+        told["f" if state.from_plain else "i"] = _text(state.incarnation)
     told |= _unit(state.base, state.version) if isinstance(state.base, Unit) else _registers(state.base, state.version)
     own = {name: part for name, each in sorted(state.attributes.items()) if (part := _attribute(each))}
     return {**told, "a": own} if own else told
 
 
 def state_from(
-    document: Document, content: Image, version: Version, context: Context, lattice: StateLattice
+    document: Document | None, content: Image, version: Version, context: Context, lattice: StateLattice
 ) -> RowState:
     """Read a state: its document, and what stands in the row. Raises MalformedStamp for anything else.
 
-    An attribute whose policy is new begins with the version of its value; one that has none any more is as any other.
+    No document: the row is from before its policies. An attribute whose policy is new begins with the version of its
+    value; one that has none any more is as any other.
     """
+    if document is None:
+        return lattice.began(content, version, context)
     try:
         told = document.get("a", {})
         base_version = _version(document["b"], version) if "b" in document else version
@@ -65,17 +69,21 @@ def state_from(
             if state is not None:
                 own[name] = state
         base = _base_from(document, lattice.without_own(content), (base_version, version), lattice)
-        return RowState(version, context, base, own, incarnation_in(document, version))
+        incarnation, from_plain = incarnation_in(document, version)
+        return RowState(version, context, base, own, incarnation, from_plain)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise MalformedStamp(str(document)[:80]) from error
 
 
-def incarnation_in(document: Document, version: Version) -> Version:
-    """The deletion that a state of that version was made on top of, ALWAYS if none; raises MalformedStamp."""
-    if "i" not in document:
-        return ALWAYS
+def incarnation_in(document: Document | None, version: Version) -> tuple[Version, bool]:
+    """What a state of that version was made on top of, and whether that is a row from before its policies.
+
+    Raises MalformedStamp.
+    """
     try:
-        return _older(document["i"], version)
+        if document is None or "f" in document:
+            return (version if document is None else _version(document["f"], version)), True
+        return (_older(document["i"], version) if "i" in document else ALWAYS), False
     except (TypeError, ValueError, AttributeError) as error:
         raise MalformedStamp(str(document)[:80]) from error
 
@@ -85,10 +93,10 @@ def as_attribute(document: Document) -> AttributeValue:
     return _typed(document)
 
 
-def from_attribute(value: AttributeValue | None) -> Document:
-    """The document in a row's attribute; empty where there is none. Raises MalformedStamp."""
+def from_attribute(value: AttributeValue | None) -> Document | None:
+    """The document in a row's attribute; none where there is none. Raises MalformedStamp."""
     if value is None:
-        return {}
+        return None
     document = _untyped(value)
     if not isinstance(document, dict):
         raise MalformedStamp("a state that is no map")

@@ -1,4 +1,4 @@
-"""A row's state as an SQL database keeps it and blocks carry it: its document as JSON text, none where it is empty."""
+"""A row's state as an SQL database keeps it and blocks carry it: its document as JSON, none from before policies."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def state_text(document: Mapping[str, Any] | None) -> str | None:
-    """The text of a document; none where there is nothing in it. `document_in` reads it."""
-    return _text(document) if document else None
+    """The text of a document; none for none. `document_in` reads it."""
+    return _text(document) if document is not None else None
 
 
-def document_in(text: str | None) -> dict[str, Any]:
-    """The document of a text, empty for none. Raises MalformedStamp for no object, or no JSON that PostgreSQL takes."""
+def document_in(text: str | None) -> dict[str, Any] | None:
+    """The document of a text, none for none. Raises MalformedStamp for no object, or no JSON that PostgreSQL takes."""
     if text is None:
-        return {}
+        return None
     try:
         document = json.loads(text, parse_constant=_refused)
         if not isinstance(document, dict):
@@ -38,12 +38,12 @@ def document_in(text: str | None) -> dict[str, Any]:
 
 
 def as_column(document: Mapping[str, Any] | None) -> Image:
-    """The document as the column that keeps it; nothing where it is empty, and the column NULL."""
+    """The document as the column that keeps it; nothing where there is none, and the column NULL."""
     text = state_text(document)
     return {STATE_ATTRIBUTE: {"S": text}} if text is not None else {}
 
 
-def document_of_row(image: Image) -> dict[str, Any]:
+def document_of_row(image: Image) -> dict[str, Any] | None:
     """The document in a row as it was read; raises MalformedStamp."""
     text = image.get(STATE_ATTRIBUTE, {}).get("S")
     if text is not None and not isinstance(text, str):

@@ -12,6 +12,9 @@ from distributary.domain.change import Change
 from distributary.domain.errors import SlotLost, Unavailable
 from distributary.domain.image import STAMP_ATTRIBUTE, Image
 from distributary.domain.logged import Holding, Logged, LoggedBlock, Portion, last_states
+from distributary.domain.row import Row
+from distributary.domain.stamp import Writer
+from distributary.domain.state_texts import document_of_row
 
 
 @dataclass
@@ -121,6 +124,8 @@ class MemoryLog:
             if row is not None and row[STAMP_ATTRIBUTE]["S"] == each.stamp:
                 image = {**(each.change.image or {}), **{name: row[name] for name in each.missing}}
                 found.append(replace(each, change=replace(each.change, image=image), missing=()))
+            elif row is not None and (merged := _merged(each, Row(row))) is not None:
+                found.append(merged)
         return found
 
     def _portions(self, limit: int) -> Generator[Portion, None, None]:
@@ -148,6 +153,20 @@ class MemoryLog:
         self.pause(access)
         if self.broken:
             raise Unavailable("the connection is gone")
+
+
+def _merged(write: Logged, row: Row) -> Logged | None:
+    """What replication has made of the write by joining it with others; none where it is not in there.
+
+    Nobody else tells of it, since the log does not tell what replication has written.
+    """
+    state, stamp = document_of_row(row.image), row.stamp
+    if state is None or stamp is None or stamp.writer is not Writer.REPLICATION:
+        return None
+    if not stamp.context.covers(write.change.version):
+        return None
+    change = replace(write.change, image=row.content, version=stamp.version, context=stamp.context, state=state)
+    return replace(write, change=change, stamp=stamp.text(), missing=())
 
 
 def _in_blocks(portion: Portion) -> Portion:

@@ -164,11 +164,12 @@ class Transaction:
         stamp = self.table.stamp_over(clock, stamp_of(old) if old else None, None if old else beneath, self.number)
         self._write(key, image, stamp, old, beneath=beneath)
 
-    def update(self, key: Image, columns: Image) -> None:
-        """Set columns of a row if it is there."""
+    def update(self, key: Image, columns: Image | Callable[[Image], Image]) -> None:
+        """Set columns of a row if it is there. columns: or what an expression makes of the row that it finds."""
         clock = self.table.clock()
         if self.get(key) is not None and (old := self._lock(key)) is not None:
-            self._write(key, {**old, **columns}, self.table.stamp_over(clock, stamp_of(old), None), old)
+            new = columns(old) if callable(columns) else columns
+            self._write(key, {**old, **new}, self.table.stamp_over(clock, stamp_of(old), None), old)
 
     def delete(self, key: Image) -> None:
         """Delete a row if it is there; the trigger writes its tombstone now."""
