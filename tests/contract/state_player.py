@@ -47,7 +47,7 @@ class Shown:
 
     content: Image
     stamp: Stamp | None
-    document: Mapping[str, Any]
+    document: Mapping[str, Any] | None
 
     def state(self, lattice: StateLattice) -> RowState | None:
         """The state; none where the stamp is not to be believed."""
@@ -75,7 +75,7 @@ class Player:
             return None
         ((stamp, document, *values),) = found
         believed = parse(stamp) if stamp != DOUBTFUL else None
-        return Shown(_image(names, values), believed, json.loads(document or "{}"))
+        return Shown(_image(names, values), believed, json.loads(document) if document is not None else None)
 
     def insert(self, key: int, values: Mapping[str, str | None]) -> None:
         """An insert; what it must leave is compared."""
@@ -131,7 +131,7 @@ class Player:
     def show(self, key: int, state: RowState) -> None:
         stamp = Stamp(state.version, state.context, Writer.REPLICATION).text()
         document = document_of(state)
-        own = {"replication_stamp": stamp, "replication_state": json.dumps(document) if document else None}
+        own = {"replication_stamp": stamp, "replication_state": json.dumps(document)}
         values = {**{name: value.get("S") for name, value in self.lattice.visible(state).items()}, **own}
         settings = sql.SQL(", ").join(
             sql.SQL("{} = {}").format(sql.Identifier(name), _typed(name, value)) for name, value in values.items()
@@ -139,6 +139,12 @@ class Player:
         with self.site.application.transaction():
             self.site.write("SELECT set_config('distributary.applying', 'on', true)")
             self.site.application.execute(sql.SQL("UPDATE t SET {} WHERE id = {}").format(settings, sql.Literal(key)))
+
+    def forget(self, key: int) -> None:
+        """A row as it was before its table had policies, or as regions that have none yet ship it."""
+        with self.site.application.transaction():
+            self.site.write("SELECT set_config('distributary.applying', 'on', true)")
+            self.site.write(f"UPDATE t SET replication_state = NULL WHERE id = {key}")
 
     def _run(self, statement: str, values: Mapping[str, str | None]) -> None:
         names = sql.SQL(", ").join(map(sql.Identifier, values))
@@ -170,6 +176,7 @@ class Player:
         assert after.stamp is not None
         moment = Moment(after.stamp.version, _UNNUMBERED)
         wanted = _numbered(self.lattice.written(known, old, new, moment, incarnation), known)
+        assert after.document is not None
         found = after.state(self.lattice)
         assert found is not None
         assert replace(found, context=NOTHING_SEEN) == replace(wanted, context=NOTHING_SEEN)

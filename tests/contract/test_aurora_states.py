@@ -45,13 +45,13 @@ def values(draw: st.DrawFn) -> dict[str, str | None]:
     return {name: draw(st.none() | LITERALS[name]) for name in names}
 
 
-KINDS = ["update", "update", "update", "arrive", "arrive", "same", "delete", "move", "doubt"]
+KINDS = ["update", "update", "update", "arrive", "arrive", "same", "delete", "move", "doubt", "forget"]
 """Of a row that is there; one that is not is inserted."""
 
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["insert", "update", "update", "update", "arrive", "arrive", "same", "delete", "move", "doubt"]
+            ["insert", "update", "update", "update", "arrive", "arrive", "same", "delete", "move", "doubt", "forget"]
         ),
         st.integers(0, 2),
         values(),
@@ -90,8 +90,8 @@ def test_a_row_has_the_state_that_the_rules_say(
         elif kind == "same":
             player.update(key, {"note": "as it is"})
             player.update(key, {"note": "as it is"})
-        elif kind == "doubt":
-            player.doubt(key)
+        elif kind in ("doubt", "forget"):
+            getattr(player, kind)(key)
         elif kind == "delete":
             player.delete(key)
             there.remove(key)

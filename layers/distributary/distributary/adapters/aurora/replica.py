@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from distributary.adapters.aurora import plain_statements, statements
 from distributary.adapters.aurora.catalog import Table
-from distributary.adapters.aurora.fragments import own_columns, parameters
+from distributary.adapters.aurora.fragments import parameters
 from distributary.adapters.aurora.halving import OF_A_ROW, rows_at_fault
 from distributary.adapters.aurora.names import TableName
 from distributary.adapters.aurora.session import Row as Answer
@@ -39,9 +39,12 @@ class PostgresReplica:
 
     def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
         """See `ports.Replica`."""
-        found = {}
+        found: dict[str, State] = {}
+        if not keys:
+            return found
+        table = self._checked(keys[0])
         for number, there, deletion, *values in self._ask(statements.look_whole if whole else statements.look, keys):
-            row = Row(self._image(values)) if there else None
+            row = Row(statements.image_of(table, values)) if there else None
             tombstone = _tombstone(deletion)
             found[key_text(keys[number])] = State(row, tombstone, tombstone)
         return found
@@ -132,14 +135,6 @@ class PostgresReplica:
 
     def _keys(self, table: Table, block: Block) -> tuple[str, ...]:
         return parameters(block.stamps, *(block.columns[name] for name in table.key))
-
-    def _image(self, values: Sequence[str | None]) -> Image:
-        """A row of values: our columns, of which one that is NULL is not there, and behind them the application's."""
-        table = self._table_of(self._name, False)
-        own = own_columns(table)
-        image = {name: {"S": text} for name, text in zip(own, values, strict=False) if text is not None}
-        told = zip(statements.told_columns(table), values[len(own) :], strict=False)
-        return {**image, **{name: {"S": text} if text is not None else {"NULL": True} for name, text in told}}
 
     def _ask(self, statement: Callable[[Table], str], keys: Sequence[Image]) -> list[Answer]:
         """Number of the key, and what the statement tells of it; by halves where an answer would be too large."""

@@ -120,8 +120,9 @@ BEGIN
     END IF;
     at := {short_version(f"NEW.{STAMP_ATTRIBUTE}")};
     IF NOT unknown THEN
-        known := coalesce(OLD.{STATE_ATTRIBUTE}, '{{}}')::jsonb;
-        base := coalesce(known ->> 'b', {short_version(seen)});
+        base := {short_version(seen)};
+        known := coalesce(OLD.{STATE_ATTRIBUTE}::jsonb, jsonb_build_object('f', base));
+        base := coalesce(known ->> 'b', base);
     END IF;
     {self._go_on()}
     RETURN NEW;
@@ -149,16 +150,14 @@ END""")  # fmt: skip
         own = _own((part.name, part.updated) for part in self._parts)
         statements = []
         if self._policies.base is Policy.ATTRIBUTE_MERGE:
-            parts = _document(i="known -> 'i'", a=own, text=False)
-            document = f"{parts} || {self._registers()}"
-            document = f"nullif(jsonb_strip_nulls({document})::text, '{{}}')"
+            document = _document(**_BENEATH, a=own, beside=self._registers())
         else:
             statements.append(
                 f"same := base IS NOT NULL AND {_image('OLD', self._base)} *= {_image('NEW', self._base)};"
             )
             if self._policies.base in _KNOWN_ORDER:
                 statements.append(f"turn := {self._known_order()};")
-            document = _document(i="known -> 'i'", b="CASE WHEN same THEN base END", o=self._order(), a=own)
+            document = _document(**_BENEATH, b="CASE WHEN same THEN base END", o=self._order(), a=own)
         shown = (part.shows_updated for part in self._parts)
         return _lines([*statements, f"NEW.{STATE_ATTRIBUTE} := {document};", *shown])
 
@@ -170,10 +169,7 @@ END""")  # fmt: skip
         )
         columns = f"ARRAY[{', '.join(map(literal, self._base))}]"
         written = f"array_remove(ARRAY[{touched}], NULL)"
-        return (
-            f"CASE WHEN base IS NULL THEN '{{}}' ELSE"
-            f" {SCHEMA}.registers(coalesce(known, '{{}}'), base, at, {columns}, {written}) END"
-        )
+        return f"CASE WHEN base IS NULL THEN '{{}}' ELSE {SCHEMA}.registers(known, base, at, {columns}, {written}) END"
 
     def _known_order(self) -> str:
         """The old row's place in the order, or that of one of which nothing is known."""
@@ -203,6 +199,9 @@ END""")  # fmt: skip
         return f"CASE WHEN {believed('beneath', self._drift)} THEN {short_version('beneath')} END"
 
 
+_BENEATH = {"i": "known -> 'i'", "f": "known -> 'f'"}
+"""What the row was made on top of stays as it is."""
+
 _KNOWN_ORDER = (Policy.REGION_PRIORITY, Policy.FIRST_WRITER_WINS)
 
 
@@ -211,11 +210,10 @@ def _order_of(version: str, writes: str) -> str:
     return f"split_part({version}, '.', 1) || '.' || split_part({version}, '.', 2) || '.{writes}'"
 
 
-def _document(*, text: bool = True, **members: str | None) -> str:
-    """The document of those members that have a value, NULL where none has one."""
+def _document(*, beside: str = "'{}'", **members: str | None) -> str:
+    """The document of those members that have a value; it is there also where none has one. beside: an object."""
     told = ", ".join(f"'{name}', {value}" for name, value in members.items() if value is not None)
-    built = f"jsonb_build_object({told})"
-    return f"nullif(jsonb_strip_nulls({built})::text, '{{}}')" if text else built
+    return f"jsonb_strip_nulls(jsonb_build_object({told}) || {beside})::text"
 
 
 def _own(parts: Iterable[tuple[str, str]]) -> str | None:

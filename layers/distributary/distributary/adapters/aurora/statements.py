@@ -6,6 +6,7 @@ other in a circle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from distributary.adapters.aurora.catalog import SCHEMA, Table, key_text_sql
@@ -26,6 +27,7 @@ from distributary.adapters.aurora.fragments import (
     settings,
 )
 from distributary.adapters.aurora.names import literal, quoted
+from distributary.domain.image import Image
 
 
 @lru_cache(maxsize=256)
@@ -43,6 +45,14 @@ def look_whole(table: Table) -> str:
 def told_columns(table: Table) -> tuple[str, ...]:
     """The columns that the log tells of."""
     return tuple(column.name for column in table.columns if not column.generated)
+
+
+def image_of(table: Table, values: Sequence[str | None]) -> Image:
+    """A row that `look` or `look_whole` gives: our columns that are not NULL, and the application's."""
+    own = own_columns(table)
+    image = {name: {"S": text} for name, text in zip(own, values, strict=False) if text is not None}
+    told = zip(told_columns(table), values[len(own) :], strict=False)
+    return {**image, **{name: {"S": text} if text is not None else {"NULL": True} for name, text in told}}
 
 
 def _look(table: Table, columns: tuple[str, ...]) -> str:
