@@ -169,7 +169,8 @@ class Site:
 
         def replica_of(table: str) -> PostgresReplica:
             known(table_name(table), False)
-            return PostgresReplica(session, table_name(table), known)
+            stateful = not self.dataset.policies_of(table).plain
+            return PostgresReplica(session, table_name(table), known, stateful=stateful)
 
         return Apply(
             self.dataset, "", self.region, replica_of, self.parking, self.queues[self.region], now, lambda: "unique",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from distributary.adapters.aurora import ddl, install
-from distributary.adapters.aurora.catalog import ColumnInfo, Table
+from distributary.adapters.aurora.catalog import ColumnInfo, KnownTables, Table
+from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
 from distributary.adapters.aurora.doctor import Severity, examine
-from distributary.adapters.aurora.names import TableName
+from distributary.adapters.aurora.names import TableName, table_name
+from distributary.adapters.aurora.replica import PostgresReplica
 from distributary.domain.block import blocks_of
 from distributary.domain.change import Change
 from distributary.domain.errors import NotInstalled, SchemaDiffers
@@ -28,10 +31,10 @@ TABLE = '"public"."t"'
 THERE = "eu-west-1"
 
 
-def with_rules(site: Site, *, conflict: Policy = Policy.LAST_WRITER_WINS, **rules: str) -> None:
+def with_rules(site: Site, **rules: str) -> None:
     """Give columns of table t policies."""
     named = {f"public.t.{name}": AttributeRule(AttributePolicy(policy)) for name, policy in rules.items()}
-    site.dataset = replace(site.dataset, conflict=conflict, attributes=named)
+    site.dataset = replace(site.dataset, attributes=named)
 
 
 def columns_of(site: Site) -> set[str]:
@@ -57,9 +60,7 @@ def shipped(site: Site) -> list[Change]:
 @pytest.fixture
 def counting(aurora: Site) -> Site:
     """A table with a counter and a set."""
-    aurora.write(
-        "CREATE TABLE t (id int PRIMARY KEY, n numeric NOT NULL, tags text[] NOT NULL DEFAULT '{}', v text)"
-    )
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY, n numeric NOT NULL, tags text[] NOT NULL DEFAULT '{}', v text)")
     with_rules(aurora, n="counter", tags="add_wins_set")
     aurora.install()
     return aurora
@@ -192,7 +193,8 @@ def test_a_table_of_many_columns_with_policies_is_prepared(aurora: Site) -> None
     names = [f"a number {at}" for at in range(120)]
     columns = ", ".join(f'"{name}" int NOT NULL DEFAULT 0' for name in names)
     aurora.write(f"CREATE TABLE t (id int PRIMARY KEY, {columns})")
-    with_rules(aurora, conflict=Policy.ATTRIBUTE_MERGE, **dict.fromkeys(names, "counter"))
+    with_rules(aurora, **dict.fromkeys(names, "counter"))
+    aurora.dataset = replace(aurora.dataset, conflict=Policy.ATTRIBUTE_MERGE)
     aurora.install()
     aurora.write("INSERT INTO t (id) VALUES (1)", 'UPDATE t SET "a number 119" = 5')
     (document,) = documents(aurora)
@@ -310,6 +312,28 @@ def test_an_update_without_its_large_value_travels_as_what_replication_has_made_
     assert (change.state, change.context) == (told, joined)
 
 
+def test_a_new_slot_tells_of_what_replication_has_joined_since_the_old_one_was_read(counting: Site) -> None:
+    # given: rows that were captured, and one with a write that was not; another region's is joined into each
+    counting.write("INSERT INTO t VALUES (1, 1)")
+    counting.capture()
+    counting.write("UPDATE distributary.checkpoint SET at = now() + interval '1 hour 1 second'")
+    time.sleep(1.1)
+    counting.write("INSERT INTO t VALUES (2, 5)")
+    as_replication(counting, "UPDATE t SET replication_stamp = replace(replication_stamp, ' a ', ' r ')")
+    before = documents(counting)[1]
+    counting.queues[THERE].messages.clear()
+    # when
+    slot = install.slot_of(counting.dataset.name)
+    counting.ask(f"SELECT pg_drop_replication_slot('{slot}')")
+    counting.install(new_slot=True)
+    # then
+    (change,) = shipped(counting)
+    assert change.key == {"id": {"S": "2"}}
+    assert change.state is not None
+    assert before is not None
+    assert change.state["a"] == before["a"]
+
+
 # --- the replica
 
 
@@ -348,9 +372,9 @@ def test_states_are_written_with_their_rows(counting: Site) -> None:
     version = Version(now(), 1, THERE)
     stamp = Stamp(version, NOTHING_SEEN.including(version), Writer.REPLICATION).text()
     later = Stamp(later_than(version), NOTHING_SEEN.including(later_than(version)), Writer.REPLICATION).text()
-    content = {"id": {"S": "1"}, "n": {"S": "5"}, "tags": {"S": "{}"}, "v": {"NULL": True}}
+    content: Image = {"id": {"S": "1"}, "n": {"S": "5"}, "tags": {"S": "{}"}, "v": {"NULL": True}}
     # when: inserted with a state, and replaced by a row without one
-    first = {**content, STAMP_ATTRIBUTE: {"S": stamp}, STATE_ATTRIBUTE: {"S": '{"b":"0.0."}'}}
+    first: Image = {**content, STAMP_ATTRIBUTE: {"S": stamp}, STATE_ATTRIBUTE: {"S": '{"b":"0.0."}'}}
     assert replica.write([(key, Write(None, first))]) == [True]
     assert documents(counting) == [{"b": "0.0."}]
     assert replica.write([(key, Write(Row(first), {**content, STAMP_ATTRIBUTE: {"S": later}}))]) == [True]
@@ -382,13 +406,48 @@ def test_blocks_are_taken_with_their_states(counting: Site) -> None:
 
 
 @BOTH_WAYS
-def test_states_wait_for_their_column(aurora: Site) -> None:
-    aurora.write("CREATE TABLE t (id int PRIMARY KEY)")
+def test_nothing_is_merged_until_the_column_for_states_is_there(aurora: Site) -> None:
+    # given: a replica that policies have reached before `install` has
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL)")
     aurora.install()
-    aurora.write("INSERT INTO t VALUES (1)")
-    (block,) = blocks_of(shipped(aurora))
+    aurora.write("INSERT INTO t VALUES (1, 1)")
+    (change,) = shipped(aurora)
+    (block,) = blocks_of([change])
+    known = KnownTables(aurora.session(), aurora.dataset.tables)
+    replica = PostgresReplica(aurora.session(), table_name(TABLE), known, stateful=True)
     with pytest.raises(SchemaDiffers, match="no column replication_state: run `distributary aurora install`"):
-        aurora.replica(TABLE)._put_plain(replace(block, states=["{}"]))
+        replica.look([change.key])
+    assert list(replica.take(block).left) == [0]
+    # when
+    with_rules(aurora, n="counter")
+    aurora.install()
+    # then: it is found without being told
+    assert next(iter(replica.look([change.key]).values())).row is not None
+    aurora.write("UPDATE t SET n = 2")
+    (row,) = (each.row for each in replica.look([change.key]).values())
+    assert row is not None
+    assert STATE_ATTRIBUTE in row.image
+
+
+def test_capture_sees_that_a_table_keeps_states_now(aurora: Site) -> None:
+    # given: a capture that has looked the table up before
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL)")
+    aurora.install()
+    aurora.write("INSERT INTO t VALUES (1, 1)")
+    known = KnownTables(aurora.direct(), aurora.dataset.tables)
+    identity = Identity(aurora.dataset.name, aurora.region, install.slot_of(aurora.dataset.name))
+    log = PostgresChangeLog(aurora.direct(), aurora.direct(), identity, known, now)
+    held(log)
+    assert list(log.read(10))
+    assert not known(table_name(TABLE), False).stateful
+    # when
+    with_rules(aurora, n="counter")
+    aurora.install()
+    aurora.write("UPDATE t SET n = 2")
+    assert list(log.read(10))
+    # then
+    assert known(table_name(TABLE), False).stateful
+    log.release()
 
 
 @BOTH_WAYS

@@ -71,7 +71,8 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
                 policies=policies,
             )  # fmt: skip
             parts.append(Part(f"table {table.name.text()}", tuple(statements)))
-    return parts + (_again(session, publication) if prepared and new_slot else [])
+    stateful = [table.name.text() for table in wanted if table.stateful]
+    return parts + (_again(session, publication, region, stateful) if prepared and new_slot else [])
 
 
 def removal(session: Session, dataset: Dataset, *, keep_columns: bool = False) -> list[Part]:
@@ -136,8 +137,11 @@ def _slot(session: Session, name: str, *, prepared: bool, new_slot: bool) -> lis
     return [*parts, Part("the slot that keeps what is written from now on", (made,))]
 
 
-def _again(session: Session, name: str) -> list[Part]:
-    """Tell a new slot what was written since the old one was read last, as it is, stamp included: it may come twice."""
+def _again(session: Session, name: str, region: str, stateful: Sequence[str]) -> list[Part]:
+    """Tell a new slot what was written since the old one was read last, as it is, stamp included: it may come twice.
+
+    What replication has joined with others since carries its stamp, which capture passes over: it is written anew.
+    """
     since = session.run(
         f"SELECT ((pg_catalog.date_part('epoch', at) - {LONGEST_TRANSACTION}) * 1000000)::bigint::text"
         f" FROM {SCHEMA}.checkpoint WHERE slot = $1",
@@ -152,9 +156,16 @@ def _again(session: Session, name: str) -> list[Part]:
         for relation in sorted(_known(session))
     ]
     buried = f"UPDATE {TOMBSTONES.text()} SET deleted_at = deleted_at WHERE {here.format('stamp')}"
+    mine = f"pg_catalog.substring({STAMP_ATTRIBUTE}, '[ ,]{region}=([0-9a-f]+)[.]')"
+    later = f"pg_catalog.lpad({mine}, 16, '0') COLLATE \"C\" > {literal(f'{int(moment):016x}')}"
+    joined = [
+        f"UPDATE {relation} SET {STAMP_ATTRIBUTE} = {STAMP_ATTRIBUTE}"
+        f" WHERE pg_catalog.split_part({STAMP_ATTRIBUTE}, ' ', 2) = 'r' AND {later}"
+        for relation in stateful
+    ]
     switched = "SELECT pg_catalog.set_config('distributary.applying', 'on', true)"
     forgotten = f"DELETE FROM {SCHEMA}.checkpoint WHERE slot = {literal(name)}"
-    return [Part("what was written since the old slot was read last", (switched, *updates, buried, forgotten))]
+    return [Part("what was written since the old slot was read last", (*joined, switched, *updates, buried, forgotten))]
 
 
 def _published(session: Session, publication: str) -> frozenset[str] | None:

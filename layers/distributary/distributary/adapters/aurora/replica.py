@@ -31,11 +31,12 @@ TableOf: TypeAlias = Callable[[TableName, bool], Table]
 class PostgresReplica:
     """`ports.Replica` and `ports.Bulk` of one table.
 
-    Rows are looked at by their stamps only; a write is conditional on the stamp alone, which every write changes.
+    Rows are looked at by what we keep in them, unless they are looked at whole; a write is conditional on the stamp
+    alone, which every write changes. stateful: the policies need a memory, so nothing goes without the column for it.
     """
 
-    def __init__(self, session: Session, name: TableName, table_of: TableOf) -> None:
-        self._session, self._name, self._table_of = session, name, table_of
+    def __init__(self, session: Session, name: TableName, table_of: TableOf, *, stateful: bool = False) -> None:
+        self._session, self._name, self._table_of, self._stateful = session, name, table_of, stateful
 
     def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
         """See `ports.Replica`."""
@@ -186,8 +187,12 @@ class PostgresReplica:
         return {}
 
     def _checked(self, key: Collection[str]) -> Table:
-        """The table; raises SchemaDiffers where its key is another than the change's."""
+        """The table; raises SchemaDiffers where its key is another than the change's, or states have no column yet."""
         table = self._table_of(self._name, False)
+        if self._stateful and not table.stateful:  # it may have been installed since it was looked up
+            table = self._table_of(self._name, True)
+        if self._stateful and not table.stateful:
+            raise _no_column(table)
         if set(table.key) != set(key):
             raise SchemaDiffers(f"the key of {self._name.text()} is {', '.join(table.key)}")
         return table
@@ -221,8 +226,12 @@ def _own(table: Table, stamps: Sequence[str | None], states: Sequence[str | None
     if table.stateful:
         return [stamps, states if states is not None else [None] * len(stamps)]
     if states is not None and any(text is not None for text in states):
-        raise SchemaDiffers(f"{table.name.text()} has no column {STATE_ATTRIBUTE}: run `distributary aurora install`")
+        raise _no_column(table)
     return [stamps]
+
+
+def _no_column(table: Table) -> SchemaDiffers:
+    return SchemaDiffers(f"{table.name.text()} has no column {STATE_ATTRIBUTE}: run `distributary aurora install`")
 
 
 def _tombstone(stamp: str | None) -> Tombstone | None:

@@ -121,20 +121,22 @@ class Assembler:
         if name == TOMBSTONES:
             self._tables[relation.oid] = _Known(name, None)
             return
-        names = {column.name for column in relation.columns} - OWN_ATTRIBUTES
+        told = {column.name for column in relation.columns}
+        names = told - OWN_ATTRIBUTES
         key: tuple[str, ...] = ()
         try:
             table = self.table_of(name, False)
-            if names != {column.name for column in table.columns if not column.generated}:
+            known = {column.name for column in table.columns if not column.generated}
+            if names != known or (STATE_ATTRIBUTE in told) != table.stateful:
                 table = self.table_of(name, True)
             key = table.key
         except UnknownTable:  # dropped since, or no longer replicated: what the stream says of its key has to do
             pass
-        told = _told_key(relation)
-        if key and not (set(key) <= names and told in ((), key)):
+        told_key = _told_key(relation)
+        if key and not (set(key) <= names and told_key in ((), key)):
             self._alerts.append(Alert(AlertKind.SCHEMA_CHANGED, name.text(), "the key is another than it was"))
-        rows = PlainRows.of(relation, told or key, self.dataset, name.text(), self.region)
-        self._tables[relation.oid] = _Known(name, told or key, rows)
+        rows = PlainRows.of(relation, told_key or key, self.dataset, name.text(), self.region)
+        self._tables[relation.oid] = _Known(name, told_key or key, rows)
 
     def _row(self, message: Insert | Update) -> None:
         known = self._tables[message.relation.oid]
