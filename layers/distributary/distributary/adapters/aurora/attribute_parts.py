@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from distributary.adapters.aurora.catalog import SCHEMA, ColumnInfo
 from distributary.adapters.aurora.names import literal, quoted
-from distributary.adapters.aurora.trigger_parts import function_sql
+from distributary.adapters.aurora.trigger_parts import QUERY, function_sql
 from distributary.domain.policies import AttributePolicy
 
 EXACT = ("smallint", "integer", "bigint", "numeric")
@@ -179,7 +179,7 @@ END"""),
 BEGIN
     RETURN ARRAY(SELECT DISTINCT element COLLATE "C" FROM unnest(listed) AS element ORDER BY 1);
 END"""),
-    function_sql("elements_after(part jsonb, before text[], present text[], at text)", "jsonb", "STABLE", """
+    function_sql("elements_after(part jsonb, before text[], present text[], at text)", "jsonb", QUERY, """
 BEGIN
     RETURN jsonb_set(part, '{d}', coalesce((SELECT jsonb_object_agg(version, kept) FROM (
         SELECT version, (SELECT jsonb_agg(element) FROM jsonb_array_elements_text(added) AS element

@@ -14,6 +14,7 @@ from distributary.adapters.aurora.catalog import SCHEMA, Table
 from distributary.adapters.aurora.names import literal, quoted
 from distributary.adapters.aurora.trigger_parts import (
     APPLYING,
+    QUERY,
     believed,
     bury,
     function_sql,
@@ -24,6 +25,7 @@ from distributary.adapters.aurora.trigger_parts import (
     same_key,
     short_version,
     stamp_again,
+    stamped_again,
 )
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.policies import Policies, Policy
@@ -33,7 +35,7 @@ _PAIRS = 40
 """Of a JSON object that one call makes; a function takes a hundred arguments."""
 
 _REGISTERS = function_sql("registers(known jsonb, base text, at text, columns text[], touched text[])", "jsonb",
-                          "STABLE", f"""
+                          QUERY, f"""
 BEGIN
     RETURN (
         WITH told AS (SELECT version, name FROM jsonb_each(known -> 'w') AS w(version, names),
@@ -91,38 +93,43 @@ END""")  # fmt: skip
 
         A row whose stamp is not believed counts as unknown, and its state with it.
         """
-        seen = f"OLD.{STAMP_ATTRIBUTE}"
+        seen, same = f"OLD.{STAMP_ATTRIBUTE}", same_key(self._table)
+        born = f"jsonb_build_object('f', {short_version(seen)})"
+        known = (
+            f"known := coalesce(OLD.{STATE_ATTRIBUTE}::jsonb, {born});"
+            f" base := coalesce(known ->> 'b', {short_version(seen)});"
+        )
         return function_sql(f"{local(self._table, 'update')}()", "trigger", self._options, f"""
 DECLARE
     beneath text;
     at text;
-    known jsonb := '{{}}';
+    known jsonb;
     base text;
-    unknown boolean := false;
-    same boolean := false;
+    same boolean;
     turn text;
 BEGIN
-    IF {APPLYING} THEN RETURN NEW; END IF;
-    IF NOT ({same_key(self._table)}) THEN
-        {bury(self._table)}
-        {self._begin()}
-        RETURN NEW;
-    END IF;
-    IF {knows_itself(self._region, self._drift)} THEN
+    IF {same} AND current_setting('distributary.applying', true) IS DISTINCT FROM 'on'
+        AND {knows_itself(self._region, self._drift)}
+    THEN
         NEW.{STAMP_ATTRIBUTE} := {stamp_again(self._region)};
-    ELSIF {believed(seen, self._drift)} THEN
-        NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over({seen}, NULL);
+        {known}
+        at := {stamped_again(self._region)};
     ELSE
-        unknown := true;
-        {look_beneath(self._table)}
-        NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(NULL, beneath);
-        known := jsonb_build_object('i', {self._incarnation()});
-    END IF;
-    at := {short_version(f"NEW.{STAMP_ATTRIBUTE}")};
-    IF NOT unknown THEN
-        base := {short_version(seen)};
-        known := coalesce(OLD.{STATE_ATTRIBUTE}::jsonb, jsonb_build_object('f', base));
-        base := coalesce(known ->> 'b', base);
+        IF {APPLYING} THEN RETURN NEW; END IF;
+        IF NOT ({same}) THEN
+            {bury(self._table)}
+            {self._begin()}
+            RETURN NEW;
+        END IF;
+        IF {believed(seen, self._drift)} THEN
+            NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over({seen}, NULL);
+            {known}
+        ELSE
+            {look_beneath(self._table)}
+            NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(NULL, beneath);
+            known := jsonb_strip_nulls(jsonb_build_object('i', {self._incarnation()}));
+        END IF;
+        at := {short_version(f"NEW.{STAMP_ATTRIBUTE}")};
     END IF;
     {self._go_on()}
     RETURN NEW;
