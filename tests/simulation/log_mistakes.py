@@ -169,7 +169,7 @@ def _without_them(original: Callable[..., None]) -> Callable[..., None]:
     return take
 
 
-def _without_arrivals(original: Callable[..., None]) -> Callable[..., None]:
+def without_arrivals(original: Callable[..., None]) -> Callable[..., None]:
     return lambda self, portion, *arguments: original(self, replace(portion, arrived=()), *arguments)
 
 
@@ -202,7 +202,7 @@ LOG_MISTAKES = (
         "_insert",
         _without_looking_back,
         LOGS,
-        beside=Mistake("arrivals passed over", CaptureLog, "_take", _without_arrivals(CaptureLog._take)),
+        beside=Mistake("arrivals passed over", CaptureLog, "_take", without_arrivals(CaptureLog._take)),
     ),
     Mistake("no look at a tombstone after an insert at home", CaptureLog, "_bury", _none, LOGS),
     Mistake("no tombstone for deletions of peers", stamped_merge, "_buried", _without_tombstone, LOGS),

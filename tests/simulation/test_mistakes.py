@@ -9,12 +9,15 @@ import pytest
 from tests.simulation.choices import Choices
 from tests.simulation.histories import Kind, play
 from tests.simulation.log_mistakes import LOG_MISTAKES, LOGS
+from tests.simulation.log_policy_mistakes import LOG_POLICY_MISTAKES
 from tests.simulation.mistakes import MISTAKES, Mistake
 from tests.simulation.policy_mistakes import POLICY_MISTAKES
 from tests.simulation.reduce import reduced
 
+ALL = [*MISTAKES, *LOG_MISTAKES, *POLICY_MISTAKES, *LOG_POLICY_MISTAKES]
 
-@pytest.mark.parametrize("mistake", [*MISTAKES, *LOG_MISTAKES, *POLICY_MISTAKES], ids=lambda mistake: mistake.name)
+
+@pytest.mark.parametrize("mistake", ALL, ids=lambda mistake: mistake.name)
 def test_the_simulator_notices(mistake: Mistake) -> None:
     # given: the production code with one mistake in it
     with mistake.made():

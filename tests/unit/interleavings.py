@@ -11,7 +11,7 @@ from distributary.domain.errors import NotSettled
 from distributary.domain.image import Image, key_text
 from distributary.domain.stamp import Writer
 from distributary.domain.stamped_merge import merge_stamped, settle_inserted
-from distributary.domain.steps import Decision, Look, LookBack, Record, Remember
+from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Step, Write
 from tests.unit.stamped_sites import StampedSite
 
 Actor: TypeAlias = Generator[None, None, None]
@@ -20,26 +20,35 @@ Choose: TypeAlias = Callable[[int], int]
 
 
 def stepping(site: StampedSite, name: Image, decide: Callable[[], Decision[Any]]) -> Actor:
-    """A decision that may be left alone before each of its steps."""
-    row, decision = key_text(name), decide()
+    """A decision that may be left alone before each of its steps.
+
+    But for two that make no difference to anybody else: a conflict goes on record elsewhere, and a look at the whole
+    row decides anew, whatever was seen before.
+    """
+    decision = decide()
     try:
         step = next(decision)
         while True:
-            yield
-            if isinstance(step, Look):
-                step = decision.send(site.replica.look([name])[row])
-            elif isinstance(step, LookBack):
-                step = decision.send(site.replica.look_back([name])[row])
-            elif isinstance(step, Remember):
-                step = decision.send(site.replica.remember([(name, step)])[0])
-            elif isinstance(step, Record):
-                step = decision.send(None)
-            else:
-                step = decision.send(site.replica.write([(name, step)])[0])
+            if not isinstance(step, Record) and not (isinstance(step, Look) and step.whole):
+                yield
+            step = decision.send(_answer(site, name, step))
     except StopIteration:
         return
     except NotSettled:
         return  # it comes again, in the end
+
+
+def _answer(site: StampedSite, name: Image, step: Step) -> Any:
+    match step:
+        case Look(whole):
+            return site.replica.look([name], whole=whole)[key_text(name)]
+        case LookBack():
+            return site.replica.look_back([name])[key_text(name)]
+        case Remember():
+            return site.replica.remember([(name, step)])[0]
+        case Write():
+            return site.replica.write([(name, step)])[0]
+    return None
 
 
 def applying(site: StampedSite, change: Change, *, crashes_after: int | None = None) -> Actor:

@@ -162,10 +162,26 @@ def test_a_column_is_named_with_schema_and_table(file: Path, name: str) -> None:
     assert rules == {name: COUNTER}
 
 
-@pytest.mark.parametrize("told", ['conflict = "attribute_merge"', '[datasets.shop.attributes]\n"public.a.b" = "max"'])
-def test_an_aurora_database_has_no_policies_yet_and_the_file_is_refused(file: Path, told: str) -> None:
-    with pytest.raises(InvalidSettings, match="is for DynamoDB"):
-        loaded(file, SHOP + told)
+@pytest.mark.parametrize("policy", [policy for policy in Policy if policy is not Policy.REGION_PRIORITY])
+def test_an_aurora_database_has_the_policies_of_rows_for_all_its_tables(file: Path, policy: Policy) -> None:
+    dataset = loaded(file, SHOP + f'conflict = "{policy.value}"')
+    assert dataset.policies_of("public.orders") == dataset.policies_of('"public"."lines"') == Policies(policy)
+
+
+def test_a_table_of_an_aurora_database_has_the_rules_of_its_columns_and_no_others(file: Path) -> None:
+    dataset = loaded(file, COLUMNS + '"public.items.units" = "counter"')
+    assert dataset.policies_of("public.items").rules == {"units": COUNTER}
+    assert dataset.policies_of("public.orders").plain
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [('"public"."items"', "public.items"), ('"a.b"."c"', "a.b.c"), ('"pub""lic"."it""ems"', 'pub"lic.it"ems')],
+)
+def test_a_change_names_its_table_with_quotes(table: str, name: str) -> None:
+    dataset = Dataset("shop", Engine.AURORA, (), attributes={f"{name}.units": COUNTER})
+    assert dataset.policies_of(table) == dataset.policies_of(name)
+    assert not dataset.policies_of(table).plain
 
 
 @pytest.mark.parametrize(("key", "attribute", "values"), [

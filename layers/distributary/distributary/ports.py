@@ -14,7 +14,7 @@ from distributary.domain.image import Image
 from distributary.domain.journal import Entry
 from distributary.domain.logged import Holding, Logged, Portion
 from distributary.domain.parcel import Parcel
-from distributary.domain.row import State, Tombstone
+from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.steps import Remember, Write
 
 Outcome: TypeAlias = bool | DistributaryError
@@ -158,14 +158,21 @@ class Recorded(Protocol):
 
 
 class Clashes(Protocol):
-    """Rows of different keys that cannot both be there, since a column is unique."""
+    """Rows of different keys that cannot both be there, since a column is unique; see `domain.clash`."""
 
-    def settle(self, change: Change, clash: UniqueClash) -> bool:
-        """Compare the change with the rows that stand in its way, and delete what loses, in this region's name.
+    def rivals(self, change: Change, clash: UniqueClash) -> Sequence[tuple[Image, str | None]]:
+        """Keys and stamps of the rows in the change's way; none if none is there any more.
 
-        True: the change has won, its way is free now. False: it has lost, and its key is deleted. Raises the clash
-        where the rows in the way cannot be told, RetryLater or Misconfigured.
+        Raises the clash where they cannot be told, RetryLater or Misconfigured, as the others do.
         """
+        ...
+
+    def remove(self, table: str, rows: Sequence[tuple[Image, Row]]) -> None:
+        """Delete rows as an application of this region would, those that still carry their stamps."""
+        ...
+
+    def renounce(self, change: Change) -> None:
+        """Write the tombstone of the change's key as if an application of this region had deleted it."""
         ...
 
 

@@ -78,14 +78,7 @@ def _dataset(file: SettingsFile, name: str, value: Any) -> Dataset:
         tables=_tables(file, table.get("tables", ["public.*"]), f"{here}.tables"),
         max_clock_drift=_seconds(file, table.get("max_clock_drift", 60), f"{here}.max_clock_drift"),
     )
-    decided = _with_policies(file, table, here, dataset)
-    if engine is Engine.AURORA and (decided.attributes or decided.conflict is not Policy.LAST_WRITER_WINS):
-        raise file.refuse(
-            f"{here}.{'attributes' if decided.attributes else 'conflict'}",
-            "is for DynamoDB; the triggers of an Aurora database keep no state of a policy yet",
-            'remove it, or write conflict = "last_writer_wins"',
-        )
-    return decided
+    return _with_policies(file, table, here, dataset)
 
 
 def _with_policies(file: SettingsFile, table: Mapping[str, Any], here: str, dataset: Dataset) -> Dataset:

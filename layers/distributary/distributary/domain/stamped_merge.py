@@ -7,6 +7,9 @@ the row is looked at, and a row is inserted before the tombstone is looked back 
 
 Whoever meets a row that a tombstone covers removes it, whatever brought him there: it was left by a function that ended
 before it looked back, and an application may have written the row since.
+
+A row is looked at by its stamp alone, which most decisions need. Only where a conflict is found is it looked at whole,
+since both states go on record.
 """
 
 from __future__ import annotations
@@ -14,15 +17,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from distributary.domain.change import Change
-from distributary.domain.conflict import Judgement, Verdict, judge
+from distributary.domain.conflict import Judgement, Side, Verdict, judge
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import Image
-from distributary.domain.merge import Effect, Merged
+from distributary.domain.merge import Effect, Merged, conflict_by_version
 from distributary.domain.place import Place
 from distributary.domain.removal import ATTEMPTS
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, stamped
-from distributary.domain.steps import Decision, Look, LookBack, Remember, Write
+from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
 from distributary.domain.version import NOTHING_SEEN, Context
 
 
@@ -54,25 +57,45 @@ def settle_inserted(place: Place) -> Decision[bool]:
 
 
 def _put(change: Change, image: Image, place: Place) -> Decision[Merged]:
+    whole = False
     for _ in range(ATTEMPTS):
-        state: State = (yield Look()).trusting(place.latest)
+        state: State = (yield Look(whole)).trusting(place.latest)
         row, tombstone = state.row, state.tombstone
         outlived = _outlived(state)
-        if outlived is not None:
-            yield Write(outlived, None)
+        if outlived is not None and tombstone is not None:
+            whole = not (yield from _remove(change.key, outlived, tombstone, place, whole=whole))
         elif tombstone is not None and tombstone.covers(change.version):
-            judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
-            return Merged(Effect.KEPT, judgement.conflict)
+            return (yield from _stays_deleted(change, tombstone, place))
         elif row is None:
             if (yield from _insert(change, image, tombstone.context if tombstone else NOTHING_SEEN, place)):
                 return Merged(Effect.INSERTED)
         else:
-            judgement = judge(change.version, change.context, row.version, row.context)
-            if judgement.verdict is not Verdict.NEWER:
-                return _not_newer(judgement)
-            if (yield Write(row, _taken(change, image, row.context))):
-                return Merged(Effect.REPLACED, judgement.conflict)
+            merged = yield from _replace(change, image, row, place, whole=whole)
+            if merged is not None:
+                return merged
+            whole = True
     raise NotSettled("the row was written again and again while a change was to be merged")
+
+
+def _replace(change: Change, image: Image, row: Row, place: Place, *, whole: bool) -> Decision[Merged | None]:
+    """Replace a row that is older. None: look again, whole, since it was written meanwhile or has to go on record."""
+    judgement = judge(change.version, change.context, row.version, row.context)
+    if judgement.conflict and not whole:
+        return None
+    yield from _on_record(judgement, _side(change), row, change.key, place)
+    if judgement.verdict is not Verdict.NEWER:
+        return _not_newer(judgement)
+    if not (yield Write(row, _taken(change, image, row.context))):
+        return None
+    return Merged(Effect.REPLACED, judgement.conflict)
+
+
+def _stays_deleted(change: Change, tombstone: Tombstone, place: Place) -> Decision[Merged]:
+    judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
+    if judgement.conflict and tombstone.deletion is not None:
+        present = Side(tombstone.deletion, tombstone.context, None)
+        yield Record(conflict_by_version(_side(change), present, change.key, place))
+    return Merged(Effect.KEPT, judgement.conflict)
 
 
 def _insert(change: Change, image: Image, seen: Context, place: Place) -> Decision[bool]:
@@ -84,22 +107,50 @@ def _insert(change: Change, image: Image, seen: Context, place: Place) -> Decisi
 
 
 def _delete(change: Change, place: Place) -> Decision[Merged]:
+    whole = False
     for _ in range(ATTEMPTS):
-        state: State = (yield Look()).trusting(place.latest)
+        state: State = (yield Look(whole)).trusting(place.latest)
         noted = _buried(state.tombstone, change)
         if noted != state.tombstone:
             if not (yield Remember(state.stored, noted)):
                 continue
-            state = (yield Look()).trusting(place.latest)
+            state = (yield Look(whole)).trusting(place.latest)
         row = state.row
         if row is None:
             return Merged(Effect.DELETED if noted.deletion == change.version else Effect.KEPT)
         judgement = judge(change.version, change.context, row.version, row.context)
-        if row.version is not None and not noted.covers(row.version):
+        if judgement.conflict and not whole:
+            whole = True
+        elif row.version is not None and not noted.covers(row.version):
+            yield from _on_record(judgement, _side(change), row, change.key, place)
             return _not_newer(judgement)
-        if (yield Write(row, None)):
+        elif (yield from _remove(change.key, row, noted, place, whole=whole)):
             return Merged(Effect.DELETED, judgement.conflict)
+        else:
+            whole = True
     raise NotSettled("the row was written again and again while it was to be deleted")
+
+
+def _remove(key: Image, row: Row, deletion: Tombstone, place: Place, *, whole: bool) -> Decision[bool]:
+    """Remove a row that a deletion covers. False: look again, whole where it has to go on record."""
+    if deletion.deletion is not None:
+        judgement = judge(deletion.deletion, deletion.context, row.version, row.context)
+        if judgement.conflict and not whole:
+            return False
+        yield from _on_record(judgement, Side(deletion.deletion, deletion.context, None), row, key, place)
+    removed: bool = yield Write(row, None)
+    return removed
+
+
+def _on_record(judgement: Judgement, arriving: Side, row: Row, key: Image, place: Place) -> Decision[None]:
+    """Where neither writer had seen the other: the conflict goes into the journal before the row shows its outcome."""
+    if judgement.conflict and row.version is not None:
+        present = Side(row.version, row.context, row.content)
+        yield Record(conflict_by_version(arriving, present, key, place))
+
+
+def _side(change: Change) -> Side:
+    return Side(change.version, change.context, change.image)
 
 
 def _outlived(state: State) -> Row | None:

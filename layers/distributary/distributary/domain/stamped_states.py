@@ -132,10 +132,11 @@ def _insert(here: _Put) -> Decision[bool]:
 
 def _meet(here: _Put, row: Row, *, whole: bool) -> Decision[Merged | None]:
     """Join with the row. None: look again, whole."""
-    alike = _incarnation(row) == here.state.incarnation
-    if alike and row.version is not None and _within(here.state.version, here.state.context, row.context):
-        return Merged(Effect.DUPLICATE if here.state.version == row.version else Effect.KEPT)
-    if row.version is None or (alike and _within(row.version, row.context, here.state.context)):
+    arriving, incarnation = here.state, _incarnation(row)
+    no_older, no_newer = incarnation >= arriving.incarnation, incarnation <= arriving.incarnation
+    if row.version is not None and no_older and _within(arriving.version, arriving.context, row.context):
+        return Merged(Effect.DUPLICATE if arriving.version == row.version else Effect.KEPT)
+    if row.version is None or (no_newer and _within(row.version, row.context, arriving.context)):
         return Merged(Effect.REPLACED) if (yield Write(row, here.image)) else None
     return (yield from _join(here, row)) if whole else None
 

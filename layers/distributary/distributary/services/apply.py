@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from distributary.domain.change import TRUSTED_AGE, Change
@@ -40,6 +41,7 @@ from distributary.domain.steps import Decision
 from distributary.domain.version import MICROSECONDS
 from distributary.ports import Clashes, Journal, Parking, Replica, Waiting
 from distributary.services.bulk_merge import BulkMerge
+from distributary.services.clashing import Clashing
 from distributary.services.rounds import run
 
 T = TypeVar("T")
@@ -153,7 +155,7 @@ class Apply:
             soon: list[_Task] = []
             for wave in _waves(pending):
                 for task, merged in zip(wave, self._merge(wave, messages, report), strict=True):
-                    result = self._settle_clash(task, merged) if isinstance(merged, UniqueClash) else merged
+                    result = self._settle_clash(task, merged, report) if isinstance(merged, UniqueClash) else merged
                     if isinstance(result, SOON) and pause is not None:
                         soon.append(task)
                     else:
@@ -163,15 +165,17 @@ class Apply:
             self.sleep(pause)
             pending = soon
 
-    def _settle_clash(self, task: _Task, clash: UniqueClash) -> Merged | DistributaryError:
+    def _settle_clash(self, task: _Task, clash: UniqueClash, report: ApplyReport) -> Merged | DistributaryError:
         """What becomes of a change in whose way another row stands; NotSettled: none does any more."""
         if self.clashes is None:
             return clash
+        change = task.change
         try:
-            won = self.clashes.settle(task.change, clash)
+            replica = self.replica_of(change.table)
+            clashing = Clashing(self.dataset, self.clashes, replica, partial(self._keep, report))
+            return clashing.settle(change, clash, self._place(change.table, self.clock()))
         except DistributaryError as error:
             return error
-        return NotSettled("the rows in its way are gone now") if won else Merged(Effect.KEPT, conflict=True)
 
     def _patience(
         self, task: _Task, result: Merged | DistributaryError, messages: Sequence[Received]
@@ -197,16 +201,15 @@ class Apply:
     def _merge(
         self, wave: Sequence[_Task], messages: Sequence[Received], report: ApplyReport
     ) -> list[Merged | DistributaryError]:
-        now, drift = self.clock(), self.dataset.max_clock_drift
+        now = self.clock()
         results: list[Merged | DistributaryError] = [RetryLater("not reached")] * len(wave)
         tables: dict[str, list[int]] = {}
         for at, task in enumerate(wave):
             tables.setdefault(task.change.table, []).append(at)
         for table, places in tables.items():
-            here = table if self.dataset.engine is Engine.AURORA else self.table
             decisions = []
             for task in (wave[at] for at in places):
-                place = Place(self.dataset.name, here, self.region, now, drift, self.unique())
+                place = self._place(table, now)
                 impatient = now - messages[task.message].first_received_at > UNSETTLED_TRUST
                 decisions.append((task.change.key, self.decide(task.change, place, take_unsettled=impatient)))
             for at, result in zip(places, self._run(table, decisions, report), strict=True):
@@ -216,13 +219,18 @@ class Apply:
     def _run(
         self, table: str, decisions: Sequence[tuple[Image, Decision[Merged]]], report: ApplyReport
     ) -> Sequence[Merged | DistributaryError]:
-        def keep(conflicts: Sequence[Conflict]) -> None:
-            report.unjournaled += self.journal.record(conflicts) if self.journal is not None else 0
-
         try:
-            return run(self.replica_of(table), decisions, keep)
+            return run(self.replica_of(table), decisions, partial(self._keep, report))
         except DistributaryError as error:
             return [error] * len(decisions)
+
+    def _place(self, table: str, now: int) -> Place:
+        """Of DynamoDB's one table the name here counts, whatever the region that wrote calls it."""
+        here = table if self.dataset.engine is Engine.AURORA else self.table
+        return Place(self.dataset.name, here, self.region, now, self.dataset.max_clock_drift, self.unique())
+
+    def _keep(self, report: ApplyReport, conflicts: Sequence[Conflict]) -> None:
+        report.unjournaled += self.journal.record(conflicts) if self.journal is not None else 0
 
     def _conclude(
         self,

@@ -1,23 +1,22 @@
-"""Settles a clash of two rows over a unique column: the higher version stays everywhere, the other is deleted.
+"""Rows that stand in a change's way since a column is unique: finds them, and deletes what loses in this region's name.
 
-The loser is deleted as an application of this region would delete it, so that the deletion is captured and travels.
-Every region that meets the two decides alike, since it compares the same versions.
+It is deleted as an application of this region would delete it, so that the deletion is captured and travels.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from distributary.adapters.aurora.catalog import SCHEMA, Table, key_text_sql
 from distributary.adapters.aurora.fragments import EXPECTED, STAMP, as_expected, parameters, rows, same_key
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
 from distributary.domain.change import Change
-from distributary.domain.errors import MalformedStamp, UniqueClash
-from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE
-from distributary.domain.stamp import Stamp, Writer, parse
-from distributary.domain.version import Version
+from distributary.domain.errors import UniqueClash
+from distributary.domain.image import STAMP_ATTRIBUTE, Image
+from distributary.domain.row import Row
+from distributary.domain.stamp import Stamp, Writer
 
 
 class PostgresClashes:
@@ -26,23 +25,28 @@ class PostgresClashes:
     def __init__(self, session: Session, table_of: Callable[[TableName, bool], Table]) -> None:
         self._session, self._table_of = session, table_of
 
-    def settle(self, change: Change, clash: UniqueClash) -> bool:
+    def rivals(self, change: Change, clash: UniqueClash) -> Sequence[tuple[Image, str | None]]:
         """See `ports.Clashes`."""
         table = self._table_of(table_name(change.table), False)
         columns = dict(table.unique).get(clash.constraint)
         if columns is None or change.image is None:
             raise clash  # an expression or a part of the rows is unique: there is no telling which row it is
-        row = {name: value.get("S") for name, value in change.image.items() if name not in OWN_ATTRIBUTES}
-        taken = tuple(dict.fromkeys((*table.key, *columns)))
-        found = self._session.run(_rivals(table, columns), *parameters(*([row[name]] for name in taken)))
-        rivals = [(json.loads(key), stamp) for key, stamp in found]
-        if any((version := _version(stamp)) is not None and version > change.version for _, stamp in rivals):
-            mine = Stamp(change.version, change.context, Writer.REPLICATION).text()
-            self._session.run(_renounce(table), *parameters([mine], *([row[name]] for name in table.key)))
-            return False
-        for key, stamp in rivals:
-            self._session.run(_delete_here(table), *parameters([stamp], *([key[name]] for name in table.key)))
-        return True
+        texts = [[change.image[name].get("S")] for name in dict.fromkeys((*table.key, *columns))]
+        found = self._session.run(_rivals(table, columns), *parameters(*texts))
+        return [({name: {"S": text} for name, text in json.loads(key).items()}, stamp) for key, stamp in found]
+
+    def remove(self, table: str, rows: Sequence[tuple[Image, Row]]) -> None:
+        """See `ports.Clashes`."""
+        known = self._table_of(table_name(table), False)
+        for key, row in rows:
+            stamp = row.image.get(STAMP_ATTRIBUTE, {}).get("S")
+            self._session.run(_delete_here(known), *parameters([stamp], *([key[name]["S"]] for name in known.key)))
+
+    def renounce(self, change: Change) -> None:
+        """See `ports.Clashes`."""
+        table = self._table_of(table_name(change.table), False)
+        mine = Stamp(change.version, change.context, Writer.REPLICATION).text()
+        self._session.run(_renounce(table), *parameters([mine], *([change.key[name]["S"]] for name in table.key)))
 
 
 def _rivals(table: Table, unique: tuple[str, ...]) -> str:
@@ -67,12 +71,3 @@ def _delete_here(table: Table) -> str:
     """Of expected stamps and the key: deletes rows as an application would, so that it is stamped and captured."""
     return f"""{rows(table, table.key, EXPECTED)}
 DELETE FROM {table.name.text()} t USING s WHERE {same_key(table)} AND {as_expected()}"""
-
-
-def _version(stamp: str | None) -> Version | None:
-    if stamp is None:
-        return None
-    try:
-        return parse(stamp).version
-    except MalformedStamp:
-        return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from distributary.adapters.memory.replica import proceed
 from distributary.adapters.memory.stamped_table import StampedTable
+from distributary.domain.errors import UniqueClash
 from distributary.domain.image import OWN_ATTRIBUTES, Image, key_text
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.steps import Remember, Write
@@ -47,7 +48,8 @@ class StampedReplica:
         outcomes: list[Outcome] = []
         for key, write in writes:
             self.pause("write")
-            outcomes.append(self.table.write_if(key, write))
+            clashes = write.image is not None and self.table.rivals(key, write.image)
+            outcomes.append(UniqueClash("a value is there already") if clashes else self.table.write_if(key, write))
             self.pause("written")
         return outcomes
 

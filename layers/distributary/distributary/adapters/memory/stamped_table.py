@@ -39,7 +39,8 @@ class StampedTable:
     As in PostgreSQL (read committed): what a transaction has written nobody else sees before its commit, and who is
     to write the same row waits for it. waiting: called, at times more than once, until that transaction is over; by
     default waiting makes it commit. told: called with what each commit adds to the log. large: columns of large values.
-    lattice: of a table whose triggers keep the state of its rows too.
+    lattice: of a table whose triggers keep the state of its rows too. unique: a column of which replication may not
+    write a value twice, if any.
     """
 
     region: str
@@ -49,6 +50,7 @@ class StampedTable:
     waiting: Callable[[Transaction], None] = lambda holder: holder.commit()
     told: Callable[[Sequence[Committed]], None] = lambda _: None
     lattice: StateLattice | None = None
+    unique: str = ""
     rows: dict[str, Image] = field(default_factory=dict)
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
     log: list[Committed] = field(default_factory=list)
@@ -89,6 +91,12 @@ class StampedTable:
         if stamp is not None:
             self.append([Committed(key, image, stamp, current is None)])
         return True
+
+    def rivals(self, key: Image, image: Image) -> list[Image]:
+        """Rows of other keys that have the image's value of the unique column."""
+        value = image.get(self.unique)
+        others = [row for name, row in self.rows.items() if name != key_text(key)]
+        return [row for row in others if value is not None and "NULL" not in value and row.get(self.unique) == value]
 
     def note(self, key: Image, note: Remember) -> bool:
         """Write the tombstone as replication does."""

@@ -1,0 +1,42 @@
+"""Which row stays of those that cannot all be there since a column beside the key is unique: the newest.
+
+Every region that meets them compares the same versions, so all decide alike. What loses is deleted as an application of
+this region would delete it, and goes on record before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from distributary.domain.change import Change
+from distributary.domain.conflict import Conflict, Side
+from distributary.domain.image import Image
+from distributary.domain.merge import conflict_by_version
+from distributary.domain.place import Place
+from distributary.domain.row import Row
+
+Rival = tuple[Image, Row]
+"""The key of a row in a change's way, and the row, whole."""
+
+
+def wins(change: Change, rivals: Sequence[Rival]) -> bool:
+    """Whether the change is newer than every row in its way; one without a version is older than all."""
+    return not _newer(change, rivals)
+
+
+def losses(change: Change, rivals: Sequence[Rival], place: Place) -> list[Conflict]:
+    """What goes on record: each row that gives way to the change or, where the change loses, the change."""
+    arriving = Side(change.version, change.context, change.image)
+    newer = _newer(change, rivals)
+    if newer:
+        _, strongest = max(newer, key=lambda rival: rival[1].version or change.version)
+        return [conflict_by_version(arriving, side, change.key, place) for side in _sides(strongest)]
+    return [conflict_by_version(arriving, side, key, place) for key, row in rivals for side in _sides(row)]
+
+
+def _newer(change: Change, rivals: Sequence[Rival]) -> list[Rival]:
+    return [(key, row) for key, row in rivals if row.version is not None and row.version > change.version]
+
+
+def _sides(row: Row) -> list[Side]:
+    return [Side(row.version, row.context, row.content)] if row.version is not None else []

@@ -1,0 +1,106 @@
+"""Two rows that cannot both be there: the newer stays, the other is deleted in this region's name, and is on record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from distributary.adapters.memory.clashes import MemoryClashes
+from distributary.domain.change import Change
+from distributary.domain.conflict import Resolution
+from distributary.domain.errors import DistributaryError, NotSettled, UniqueClash
+from distributary.domain.merge import Merged
+from distributary.domain.policies import Policy
+from distributary.services.clashing import Clashing
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND
+from tests.unit.stamped_sites import SHOP, StampedSite, key, put_of, row
+
+
+@pytest.fixture(params=[SHOP, replace(SHOP, conflict=Policy.ATTRIBUTE_MERGE)], ids=["plain", "states"])
+def site(request: pytest.FixtureRequest) -> StampedSite:
+    site = StampedSite(HOME, dataset=request.param)
+    site.table.unique = "mail"
+    return site
+
+
+def merged(site: StampedSite, change: Change) -> Merged | DistributaryError:
+    """The change once it was merged, as often as apply tries that in a call."""
+    result: Merged | DistributaryError = NotSettled("not tried")
+    for _ in range(4):
+        try:
+            return site.merge(change)
+        except UniqueClash as clash:
+            try:
+                return settled(site, change, clash)
+            except NotSettled as error:
+                result = error
+    return result
+
+
+def settled(site: StampedSite, change: Change, clash: UniqueClash) -> Merged:
+    clashing = Clashing(site.dataset, MemoryClashes(site.table), site.replica, site.recorded.extend)
+    return clashing.settle(change, clash, site.place())
+
+
+def test_the_older_row_gives_way_and_its_deletion_travels(site: StampedSite) -> None:
+    site.put("a", mail="x")
+    newer = put_of("b", mail="x", at=site.now + SECOND)
+    assert isinstance(merged(site, newer), Merged)
+    assert (site.content("a"), site.content("b")) == (None, row("b", mail="x"))
+    assert site.changes()[-1].image is None
+    (conflict,) = site.recorded
+    assert (conflict.key, conflict.resolution) == (key("a"), Resolution.ARRIVED)
+    assert conflict.losing is not None
+    assert conflict.losing.image == row("a", mail="x")
+
+
+def test_a_change_that_is_older_is_deleted_here_and_everywhere(site: StampedSite) -> None:
+    site.put("a", mail="x")
+    older = put_of("b", mail="x")
+    result = merged(site, older)
+    assert isinstance(result, Merged)
+    assert result.conflict
+    assert (site.content("a"), site.content("b")) == (row("a", mail="x"), None)
+    assert (site.changes()[-1].key, site.changes()[-1].image) == (key("b"), None)
+    assert site.changes()[-1].version > older.version
+    (conflict,) = site.recorded
+    assert (conflict.key, conflict.resolution) == (key("b"), Resolution.KEPT)
+    assert conflict.losing is not None
+    assert conflict.losing.image == row("b", mail="x")
+
+
+def test_an_older_state_of_the_row_that_loses_goes_with_it(site: StampedSite) -> None:
+    """The tombstone alone would take the row away from all regions but this one."""
+    first = put_of("b", mail="y")
+    site.merge(first)
+    site.put("a", mail="x")
+    second = put_of("b", mail="x", at=NOW + SECOND // 2)
+    merged(site, replace(second, context=second.context.merge(first.context)))
+    assert site.content("b") is None
+
+
+def test_a_row_that_nobody_has_given_a_version_gives_way(site: StampedSite) -> None:
+    site.table.rows['{"id":{"S":"a"}}'] = row("a", mail="x")
+    merged(site, put_of("b", mail="x"))
+    assert (site.content("a"), site.content("b")) == (None, row("b", mail="x"))
+
+
+def test_a_row_that_is_written_meanwhile_is_compared_anew(site: StampedSite) -> None:
+    site.put("a", mail="x")
+    newer = put_of("b", mail="x", at=site.now + SECOND // 2)
+    site.interrupt("look", lambda: None, lambda: site.update("a", mail="z"))
+    merged(site, newer)
+    assert (site.content("a"), site.content("b")) == (row("a", mail="z"), row("b", mail="x"))
+    assert site.recorded == []
+
+
+def test_regions_that_meet_the_two_in_any_order_keep_the_same(site: StampedSite) -> None:
+    one, other = put_of("a", mail="x", home=PEER), put_of("b", mail="x", home=FAR, at=NOW + SECOND)
+    second = StampedSite(PEER, dataset=site.dataset)
+    second.table.unique = "mail"
+    for each, order in ((site, (one, other)), (second, (other, one))):
+        for change in order:
+            merged(each, change)
+    assert site.content("a") is second.content("a") is None
+    assert site.content("b") == second.content("b") == row("b", mail="x")

@@ -1,0 +1,109 @@
+"""A conflict in a database that stamps every write is on record before the row shows its outcome, with both rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from distributary.domain.conflict import Conflict, Resolution
+from distributary.domain.merge import Effect
+from distributary.domain.row import Tombstone
+from tests.unit.sites import FAR, HOME, NOW, SECOND
+from tests.unit.stamped_sites import TABLE, StampedSite, deletion_of, knowing, put_of, row
+
+
+@pytest.fixture
+def site() -> StampedSite:
+    return StampedSite(HOME)
+
+
+def only(site: StampedSite) -> Conflict:
+    (conflict,) = site.recorded
+    return conflict
+
+
+OLDER, NEWER = put_of(n=1), put_of(n=2, at=NOW + SECOND, home=FAR)
+DELETION = deletion_of(at=NOW + SECOND, home=FAR)
+
+
+def test_the_row_that_is_replaced_is_on_record_as_the_losing_one(site: StampedSite) -> None:
+    site.merge(OLDER)
+    assert site.merge(NEWER).conflict
+    conflict = only(site)
+    assert (conflict.table, conflict.resolution) == (TABLE, Resolution.ARRIVED)
+    assert (conflict.arriving.image, conflict.present.image) == (row(n=2), row(n=1))
+    assert conflict.losing == conflict.present
+
+
+def test_a_row_that_arrives_too_late_is_on_record_as_the_losing_one(site: StampedSite) -> None:
+    site.merge(NEWER)
+    assert site.merge(OLDER).conflict
+    assert (only(site).losing, only(site).resolution) == (only(site).arriving, Resolution.KEPT)
+
+
+def test_it_is_on_record_before_the_row_is_written(site: StampedSite) -> None:
+    site.merge(OLDER)
+    shown: list[int] = []
+    site.interrupt("write", lambda: shown.append(len(site.recorded)))
+    site.merge(NEWER)
+    assert shown == [1]
+
+
+def test_what_the_record_shows_is_what_was_replaced(site: StampedSite) -> None:
+    # given: an application writes the row between the look and our write
+    site.merge(OLDER)
+    newest = put_of(n=2, at=NOW + 30 * SECOND, home=FAR)
+    site.interrupt("write", lambda: site.put(n=7))
+    site.merge(newest)
+
+    # then: the last record of that name shows what the application had written
+    assert site.content() == row(n=2)
+    assert site.recorded[-1].present.image == row(n=7)
+    assert len({each.id for each in site.recorded}) == 1
+
+
+def test_a_repetition_is_of_the_same_name(site: StampedSite) -> None:
+    site.merge(NEWER)
+    site.merge(OLDER)
+    site.merge(OLDER)
+    assert len({each.id for each in site.recorded}) == 1
+
+
+def test_a_row_that_a_deletion_takes_unseen_is_on_record_with_what_it_was(site: StampedSite) -> None:
+    site.merge(OLDER)
+    assert site.merge(DELETION).conflict
+    assert (only(site).arriving.image, only(site).present.image) == (None, row(n=1))
+
+
+def test_a_deletion_that_comes_too_late_is_on_record(site: StampedSite) -> None:
+    site.merge(NEWER)
+    assert site.merge(deletion_of()).effect is Effect.KEPT
+    assert (only(site).arriving.image, only(site).losing) == (None, only(site).arriving)
+
+
+def test_a_row_that_a_deletion_keeps_out_is_on_record(site: StampedSite) -> None:
+    site.merge(DELETION)
+    site.merge(OLDER)
+    assert (only(site).arriving.image, only(site).present.image) == (row(n=1), None)
+
+
+def test_whoever_removes_what_a_deletion_was_to_remove_puts_it_on_record(site: StampedSite) -> None:
+    # given: a function that noted the deletion, and ended before it looked at the row
+    site.merge(OLDER)
+    site.table.tombstones['{"id":{"S":"a"}}'] = Tombstone(DELETION.version, DELETION.context)
+
+    # when: another change of the row comes
+    late = put_of(n=9, at=NOW + 2 * SECOND, home=FAR)
+    site.merge(knowing(late, DELETION.version))
+
+    # then
+    assert site.content() == row(n=9)
+    assert (only(site).arriving.image, only(site).present.image) == (None, row(n=1))
+
+
+def test_what_was_made_on_top_of_the_present_row_is_no_conflict_and_looks_once(site: StampedSite) -> None:
+    site.merge(OLDER)
+    site.accesses.clear()
+    site.merge(knowing(NEWER, OLDER.version))
+    site.merge(knowing(deletion_of(at=NOW + 2 * SECOND), NEWER.version, OLDER.version))
+    assert site.recorded == []
+    assert site.accesses.count("look") == 1 + 2
