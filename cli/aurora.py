@@ -39,7 +39,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL and run n
 NewSlot = Annotated[
     bool, typer.Option("--new-slot", help="Make the slot anew, and ship again what was written since it was lost.")
 ]
-KeepColumns = Annotated[bool, typer.Option("--keep-columns", help="Leave replication_stamp in the tables.")]
+KeepColumns = Annotated[bool, typer.Option("--keep-columns", help="Leave our columns in the tables.")]
 Everything = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -60,7 +60,7 @@ def install(
     dry_run: DryRun = False,
     new_slot: NewSlot = False,
 ) -> None:
-    """Add what is missing: our schema, the publication, the slot, and each table's column and triggers.
+    """Add what is missing: our schema, the publication, the slot, and each table's columns and triggers.
 
     Without --dsn, --host and --cluster-arn: in every database of the local world. Can be run again at any
     time, and takes in tables that were created since.
@@ -92,7 +92,7 @@ def uninstall(
     keep_columns: KeepColumns = False,
     yes: Everything = False,
 ) -> None:
-    """Remove the slot, the publication, our schema with its tombstones, and each table's triggers and column.
+    """Remove the slot, the publication, our schema with its tombstones, and each table's triggers and columns.
 
     Afterwards nothing tells deleted rows from rows that have yet to arrive.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,11 +28,11 @@ from distributary.domain.alert import Alert
 from distributary.domain.dataset import Dataset, Engine, ReplicaSite
 from distributary.domain.facts import ApplyReport, LogReport
 from distributary.domain.logged import Holding, Logged, Portion
-from distributary.domain.stamped_merge import merge_stamped
 from distributary.ports import ChangeLog
 from distributary.services.apply import Apply
 from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
+from distributary.services.deciding import merging_stamped
 from distributary.services.handover import HandOver
 from tests.contract.data_api import DataApi, data_api
 from tests.contract.engines import data_api_client
@@ -169,11 +169,12 @@ class Site:
 
         def replica_of(table: str) -> PostgresReplica:
             known(table_name(table), False)
-            return PostgresReplica(session, table_name(table), known)
+            stateful = not self.dataset.policies_of(table).plain
+            return PostgresReplica(session, table_name(table), known, stateful=stateful)
 
         return Apply(
             self.dataset, "", self.region, replica_of, self.parking, self.queues[self.region], now, lambda: "unique",
-            self.slept.append, merge_stamped, PostgresClashes(session, known), 2000,
+            self.slept.append, merging_stamped(self.dataset), PostgresClashes(session, known), 2000,
             BulkMerge(replica_of, now, self.dataset.max_clock_drift),
         )  # fmt: skip
 
@@ -191,13 +192,15 @@ class Site:
             self.close_sessions()
         return report
 
-    def apply(self) -> ApplyReport:
-        """Work off the inbox once."""
+    def apply(
+        self, chosen: Callable[[list[str]], list[str]] = list, *, again: Callable[[], bool] = bool
+    ) -> ApplyReport:
+        """Work off the inbox once. chosen: which messages, in which order. again: whether to deliver one once more."""
         inbox = self.queues[self.region]
-        messages = [inbox.receive(name, hidden=True) for name in inbox.visible()]
+        messages = [inbox.receive(name, hidden=True) for name in chosen(list(inbox.visible()))]
         report = self.applying().run(messages, lambda: PLENTY)
         for message in messages:
-            if message.id not in report.failed:
+            if message.id not in report.failed and not again():
                 inbox.delete(message.id)
             else:
                 inbox.postpone(message.receipt, 0)

@@ -22,7 +22,7 @@ from distributary.adapters.aurora.replica import PostgresReplica
 from distributary.adapters.aurora.session import Session, StreamingSession
 from distributary.adapters.events import EventBridgeAnnouncements
 from distributary.adapters.queues import SqsOutbox, SqsParking, SqsWaiting
-from distributary.domain.dataset import Database
+from distributary.domain.dataset import Database, Dataset
 from distributary.services.apply import Apply
 from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
@@ -84,11 +84,12 @@ def apply() -> Apply:
     told = wiring.settings()
     session = _over_http(told.database, told.region, WRITING) if told.database.over_http else _session(WRITING)
     known = KnownTables(session, told.dataset.tables)
+    replicas = _Replicas(session, known, told.dataset)
     return Apply(
         dataset=told.dataset,
         table=told.dataset.name,
         region=told.region,
-        replica_of=_Replicas(session, known),
+        replica_of=replicas,
         parking=SqsParking(wiring.sqs(told.region), told.parked_url),
         waiting=SqsWaiting(wiring.sqs(told.region), told.inbox_url),
         clock=wiring.clock,
@@ -97,7 +98,7 @@ def apply() -> Apply:
         decide=merging_stamped(told.dataset),
         clashes=PostgresClashes(session, known),
         chunk=CHUNK,
-        bulk=BulkMerge(_Replicas(session, known), wiring.clock, told.dataset.max_clock_drift),
+        bulk=BulkMerge(replicas, wiring.clock, told.dataset.max_clock_drift),
         journal=wiring.journal(),
     )
 
@@ -127,17 +128,18 @@ def _over_http(database: Database, region: str, timeout: int) -> Session:
 
 
 class _Replicas:
-    """Makes the replica of each table once."""
+    """Makes the replica of each table once. dataset: where nothing may be done without a column that policies need."""
 
-    def __init__(self, session: Session, known: KnownTables) -> None:
-        self._session, self._known = session, known
+    def __init__(self, session: Session, known: KnownTables, dataset: Dataset | None = None) -> None:
+        self._session, self._known, self._dataset = session, known, dataset
         self._made: dict[str, PostgresReplica] = {}
 
     def __call__(self, table: str) -> PostgresReplica:
         if table not in self._made:
             name = table_name(table)
             self._known(name, False)
-            self._made[table] = PostgresReplica(self._session, name, self._known)
+            stateful = self._dataset is not None and not self._dataset.policies_of(table).plain
+            self._made[table] = PostgresReplica(self._session, name, self._known, stateful=stateful)
         return self._made[table]
 
 

@@ -18,7 +18,8 @@ _EXACT = Context(prec=400)
 _SPAN = 180
 """Powers of ten on both sides of 1; DynamoDB's numbers lie within 130, those of PostgreSQL need not."""
 
-_ARRAY = re.compile(r'\{(?:(?:"(?:[^"\\]|\\.)*"|[^",{}\\\s][^",{}\\]*)(?:,(?!\})|(?=\})))*\}', re.DOTALL)
+_ARRAY = re.compile(r'\{(?:(?:"(?:[^"\\]|\\.)*"|[^",{}\\\s][^",{}\\]*)(?:,(?!\})|(?=\})))*\}', re.DOTALL | re.ASCII)
+"""Of what is a space only ASCII's is quoted."""
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}]+)', re.DOTALL)
 _PLAIN_ELEMENT = re.compile(r"[A-Za-z0-9_.:+-]+")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from distributary.adapters.aurora.names import TableName, quoted
 from distributary.adapters.aurora.session import Session
 from distributary.domain.errors import InvalidSettings, ItemTooLarge, UnknownTable
-from distributary.domain.image import OWN_ATTRIBUTES
+from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 
 SCHEMA = "distributary"
 """Where everything of ours stands, but for the columns and triggers of the tables themselves."""
@@ -36,7 +36,8 @@ class Table:
     """A table. columns: the application's, in their order. key: the primary key's columns, sorted by name.
 
     unique: the columns of every other unique constraint or plain unique index, by name. parents: the tables that
-    foreign keys name. stamped: whether it has the stamp's column.
+    foreign keys name. stamped: whether it has the stamp's column. stateful: whether it has that of states, which it
+    keeps when its policies need no memory any more.
     """
 
     name: TableName
@@ -45,6 +46,7 @@ class Table:
     unique: tuple[tuple[str, tuple[str, ...]], ...] = ()
     parents: frozenset[TableName] = field(default_factory=frozenset)
     stamped: bool = False
+    stateful: bool = False
 
     def column(self, name: str) -> ColumnInfo | None:
         """The column of that name."""
@@ -119,7 +121,8 @@ def _table(name: TableName, told: dict[str, list[list[object]] | None]) -> Table
         key=next((parts for _, primary, parts in indexes if primary), ()),
         unique=tuple(sorted((name, parts) for name, primary, parts in indexes if not primary and parts)),
         parents=frozenset(TableName(str(schema), str(parent)) for schema, parent in told["parents"] or ()),
-        stamped=any(column.name == "replication_stamp" for column in columns),
+        stamped=any(column.name == STAMP_ATTRIBUTE for column in columns),
+        stateful=any(column.name == STATE_ATTRIBUTE for column in columns),
     )
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from distributary.adapters.aurora import statements
 from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, Table
-from distributary.adapters.aurora.fragments import parameters
+from distributary.adapters.aurora.completion import completed
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.pgoutput import Decoder
 from distributary.adapters.aurora.positions import format_lsn, parse_lsn
@@ -129,8 +128,8 @@ class PostgresChangeLog:
         for each in writes:
             groups.setdefault((each.change.table, each.missing), []).append(each)
         found: list[Logged] = []
-        for (table, missing), some in groups.items():
-            found += self._complete(table_name(table), missing, some)
+        for (table, _), some in groups.items():
+            found += self._complete(table_name(table), some)
         return found
 
     def advance(self, end: int | None, within: str = "") -> None:
@@ -164,22 +163,19 @@ class PostgresChangeLog:
         if rows:
             yield rows
 
-    def _complete(self, name: TableName, missing: tuple[str, ...], some: Sequence[Logged]) -> Sequence[Logged]:
+    def _complete(self, name: TableName, some: Sequence[Logged]) -> Sequence[Logged]:
         """The writes of one table with the columns that are still there; as they were where it cannot be asked."""
         for refresh in (False, True):
             try:
                 table = self._table_of(name, refresh)
                 if table.key != tuple(sorted(some[0].change.key)):
                     continue
-                sql = statements.complete(table, tuple(each for each in missing if table.column(each)))
-                keys = [[each.change.key[name].get("S") for each in some] for name in table.key]
-                answers = self._session.run(sql, *parameters([each.stamp for each in some], *keys))
+                return completed(self._session, table, some)
             except (
                 SchemaDiffers,
                 Unacceptable,
             ):  # dropped or altered since it was looked up, or since the row was written
                 continue
-            return [_completed(some[at], json.loads(text)) for at, text in answers]
         return some
 
     def _alerts(self) -> Iterator[Alert]:
@@ -213,9 +209,3 @@ class PostgresChangeLog:
             raise SlotLost(f"slot {self._slot} was consumed by somebody else, from {checkpoint} to {confirmed}")
         self._kept_from = parse_lsn(confirmed)
         return int(retained)
-
-
-def _completed(write: Logged, texts: dict[str, str | None]) -> Logged:
-    added = {name: {"S": text} if text is not None else {"NULL": True} for name, text in texts.items()}
-    image = {**(write.change.image or {}), **added}
-    return replace(write, change=replace(write.change, image=image), missing=())

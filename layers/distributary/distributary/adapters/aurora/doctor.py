@@ -9,6 +9,7 @@ from enum import Enum
 from distributary.adapters.aurora import ddl
 from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, Table, tables
 from distributary.adapters.aurora.install import slot_of
+from distributary.adapters.aurora.policy_checks import may_be_null, unfit_rules
 from distributary.adapters.aurora.session import Session
 from distributary.domain.dataset import Dataset
 
@@ -37,11 +38,13 @@ class Finding:
 
 def examine(session: Session, dataset: Dataset) -> list[Finding]:
     """All findings in one database, the broken ones first."""
+    there = tables(session, dataset.tables)
     found = [
         *_parameters(session),
         *_rights(session),
         *_installation(session, dataset),
-        *_tables(session, tables(session, dataset.tables)),
+        *_policies(dataset, there),
+        *_tables(session, there),
     ]
     return sorted(found, key=lambda finding: (finding.severity is not Severity.BROKEN, finding.subject))
 
@@ -125,11 +128,17 @@ def _installation(session: Session, dataset: Dataset) -> Iterator[Finding]:
     for table in tables(session, dataset.tables):
         if table.key and table.name.text() not in taken:
             yield Finding(Severity.BROKEN, table.name.text(), "is not replicated yet", install)
-        elif table.key and taken[table.name.text()] != ddl.digest(ddl.table_functions(table, str(region), int(drift))):
-            yield Finding(Severity.BROKEN, table.name.text(), "has triggers of another release or key", install)
+        elif table.key and taken[table.name.text()] != _wanted(table, str(region), int(drift), dataset):
+            problem = "has triggers of another release, key or policy"
+            yield Finding(Severity.BROKEN, table.name.text(), problem, install)
     for relation, name in session.run(_DISABLED):
         remedy = "ALTER TABLE … ENABLE TRIGGER, then repair what was written meanwhile"
         yield Finding(Severity.BROKEN, str(relation), f"the trigger {name} is off", remedy)
+
+
+def _wanted(table: Table, region: str, drift: int, dataset: Dataset) -> str:
+    policies = dataset.policies_of(f"{table.name.schema}.{table.name.name}")
+    return ddl.digest(ddl.table_functions(table, region, drift, policies))
 
 
 def _slot(session: Session, slot: str) -> Iterator[Finding]:
@@ -151,6 +160,19 @@ def _slot(session: Session, slot: str) -> Iterator[Finding]:
     elif int(retained) > RETAINED_MUCH:
         problem = f"keeps {int(retained) >> 20} MiB of log"
         yield Finding(Severity.RISK, slot, problem, "see whether the capture function runs; end long transactions")
+
+
+def _policies(dataset: Dataset, some: Sequence[Table]) -> Iterator[Finding]:
+    unfit = unfit_rules(dataset, some)
+    for each in unfit:
+        yield Finding(Severity.BROKEN, each.subject, each.problem, each.remedy)
+    if unfit:
+        return
+    for table in some:
+        for name in may_be_null(dataset, table):
+            problem = f"{name} may be NULL: of two regions that write it for the first time the later one counts alone"
+            remedy = "ALTER TABLE … ALTER COLUMN … SET NOT NULL, with a default"
+            yield Finding(Severity.RISK, table.name.text(), problem, remedy)
 
 
 def _tables(session: Session, some: Sequence[Table]) -> Iterator[Finding]:

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 from distributary.adapters.aurora.catalog import Table, key_text_sql
 from distributary.adapters.aurora.names import literal, quoted
-from distributary.domain.image import STAMP_ATTRIBUTE
+from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 
 APPLYING = "(SELECT pg_catalog.set_config('distributary.applying', 'on', true)) AS applying"
 """Switches the stamping triggers off until the end of the statement; read before the first row is written."""
 
-NUMBER, STAMP, EXPECTED = (quoted(f"~distributary {name}") for name in ("n", "stamp", "expected"))
-"""Of rows of a statement, beside their columns: number in the call, the stamp they get and the one they must have."""
+NUMBER, STAMP, STATE, EXPECTED = (quoted(f"~distributary {name}") for name in ("n", "stamp", "state", "expected"))
+"""Of rows of a statement, beside their columns: number in the call, stamp and state they get, stamp they must have."""
 
 _ONE_TEXT = ("smallint", "integer", "bigint", "uuid", "boolean", "date", "timestamp", "bytea", "oid", "text", "varchar")
 """Beginnings of types whose equal values have one text, as long as no collation says otherwise."""
@@ -46,10 +46,29 @@ def held(table: Table, condition: str, lock: str = "UPDATE") -> str:
 WHERE {condition} ORDER BY {listed(table.key, "t")} FOR {lock} OF t)"""
 
 
-def settings(table: Table, columns: tuple[str, ...], source: str, stamp: str) -> str:
-    """What an update sets; of the key only what may have another text although it is equal."""
+def own_rows(table: Table) -> tuple[str, ...]:
+    """What rows of a statement have for the columns of ours that a table has."""
+    return (STAMP, STATE) if table.stateful else (STAMP,)
+
+
+def own_columns(table: Table) -> tuple[str, ...]:
+    """Those columns, in the same order."""
+    return (STAMP_ATTRIBUTE, STATE_ATTRIBUTE) if table.stateful else (STAMP_ATTRIBUTE,)
+
+
+def own_listed(names: Sequence[str], source: str = "") -> str:
+    """Columns of ours with commas between, of the alias of a table if one is given."""
+    return ", ".join(f"{source}.{name}" if source else name for name in names)
+
+
+def settings(table: Table, columns: tuple[str, ...], source: str, own: Sequence[str]) -> str:
+    """What an update sets; of the key only what may have another text although it is equal.
+
+    own: what the source calls our columns.
+    """
     names = [quoted(name) for name in columns if _can_be_set(table, name)]
-    return ", ".join([*(f"{name} = {source}.{name}" for name in names), f"{STAMP_ATTRIBUTE} = {source}.{stamp}"])
+    set_own = (f"{name} = {source}.{theirs}" for name, theirs in zip(own_columns(table), own, strict=True))
+    return ", ".join([*(f"{name} = {source}.{name}" for name in names), *set_own])
 
 
 def _can_be_set(table: Table, name: str) -> bool:

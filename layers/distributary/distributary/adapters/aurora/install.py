@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from distributary.adapters.aurora import ddl
 from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
+from distributary.adapters.aurora.policy_checks import unfit_rules
 from distributary.adapters.aurora.session import Session
+from distributary.adapters.aurora.stamp_triggers import stamp_over
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
 from distributary.domain.image import STAMP_ATTRIBUTE
@@ -48,6 +50,7 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
         _check_identity(session, dataset, region)
     wanted = tables(session, dataset.tables)
     _check_tables(wanted)
+    _check_policies(dataset, wanted)
     publication = slot_of(dataset.name)
     parts = [] if prepared and _up_to_date(session, dataset) else [_foundation(dataset, region)]
     published = _published(session, publication)
@@ -59,13 +62,17 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
     known = _known(session) if prepared else {}
     for table in wanted:
         is_published = table.name.text() in (published or ())
-        functions = ddl.table_functions(table, region, dataset.max_clock_drift)
-        if known.get(table.name.text()) != ddl.digest(functions) or not is_published or not table.stamped:
+        policies = dataset.policies_of(f"{table.name.schema}.{table.name.name}")
+        functions = ddl.table_functions(table, region, dataset.max_clock_drift, policies)
+        has_columns = table.stamped and (table.stateful or policies.plain)
+        if known.get(table.name.text()) != ddl.digest(functions) or not is_published or not has_columns:
             statements = ddl.table_statements(
-                table, publication, region=region, max_clock_drift=dataset.max_clock_drift, published=is_published
-            )
+                table, publication, region=region, max_clock_drift=dataset.max_clock_drift, published=is_published,
+                policies=policies,
+            )  # fmt: skip
             parts.append(Part(f"table {table.name.text()}", tuple(statements)))
-    return parts + (_again(session, publication) if prepared and new_slot else [])
+    stateful = [table.name.text() for table in wanted if table.stateful]
+    return parts + (_again(session, publication, region, stateful) if prepared and new_slot else [])
 
 
 def removal(session: Session, dataset: Dataset, *, keep_columns: bool = False) -> list[Part]:
@@ -110,7 +117,7 @@ def _foundation(dataset: Dataset, region: str) -> Part:
         (
             *(each.strip() for each in ddl.STATE_TABLES.split(";\n") if each.strip()),
             f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC",
-            ddl.shared_function(region, drift),
+            stamp_over(region, drift),
             known,
         ),
     )
@@ -130,8 +137,11 @@ def _slot(session: Session, name: str, *, prepared: bool, new_slot: bool) -> lis
     return [*parts, Part("the slot that keeps what is written from now on", (made,))]
 
 
-def _again(session: Session, name: str) -> list[Part]:
-    """Tell a new slot what was written since the old one was read last, as it is, stamp included: it may come twice."""
+def _again(session: Session, name: str, region: str, stateful: Sequence[str]) -> list[Part]:
+    """Tell a new slot what was written since the old one was read last, as it is, stamp included: it may come twice.
+
+    What replication has joined with others since carries its stamp, which capture passes over: it is written anew.
+    """
     since = session.run(
         f"SELECT ((pg_catalog.date_part('epoch', at) - {LONGEST_TRANSACTION}) * 1000000)::bigint::text"
         f" FROM {SCHEMA}.checkpoint WHERE slot = $1",
@@ -146,9 +156,16 @@ def _again(session: Session, name: str) -> list[Part]:
         for relation in sorted(_known(session))
     ]
     buried = f"UPDATE {TOMBSTONES.text()} SET deleted_at = deleted_at WHERE {here.format('stamp')}"
+    mine = f"pg_catalog.substring({STAMP_ATTRIBUTE}, '[ ,]{region}=([0-9a-f]+)[.]')"
+    later = f"pg_catalog.lpad({mine}, 16, '0') COLLATE \"C\" > {literal(f'{int(moment):016x}')}"
+    joined = [
+        f"UPDATE {relation} SET {STAMP_ATTRIBUTE} = {STAMP_ATTRIBUTE}"
+        f" WHERE pg_catalog.split_part({STAMP_ATTRIBUTE}, ' ', 2) = 'r' AND {later}"
+        for relation in stateful
+    ]
     switched = "SELECT pg_catalog.set_config('distributary.applying', 'on', true)"
     forgotten = f"DELETE FROM {SCHEMA}.checkpoint WHERE slot = {literal(name)}"
-    return [Part("what was written since the old slot was read last", (switched, *updates, buried, forgotten))]
+    return [Part("what was written since the old slot was read last", (*joined, switched, *updates, buried, forgotten))]
 
 
 def _published(session: Session, publication: str) -> frozenset[str] | None:
@@ -201,6 +218,12 @@ def _check_tables(wanted: Sequence[Table]) -> None:
         raise NotInstalled(
             f"a key that is generated cannot be replicated: {', '.join(odd)}; store the value in a plain column"
         )
+
+
+def _check_policies(dataset: Dataset, wanted: Sequence[Table]) -> None:
+    unfit = [f"{each.subject} {each.problem}: {each.remedy}" for each in unfit_rules(dataset, wanted)]
+    if unfit:
+        raise NotInstalled("; ".join(unfit))
 
 
 def _is_generated(table: Table, name: str) -> bool:

@@ -11,9 +11,11 @@ from typing import TypeAlias
 from distributary.adapters.aurora.messages import Insert, NoText, Relation, ReplicaIdentity, Update, Value
 from distributary.adapters.aurora.positions import format_lsn
 from distributary.domain.block import Block
-from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE
+from distributary.domain.errors import MalformedStamp
+from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.logged import LoggedBlock
 from distributary.domain.stamp import UNKNOWN, Writer, is_plain_stamp, is_stamp
+from distributary.domain.state_texts import document_in
 
 _BY_APPLICATION = f" {Writer.APPLICATION.value} {UNKNOWN} {UNKNOWN} "
 _BY_REPLICATION = f" {Writer.REPLICATION.value} {UNKNOWN} {UNKNOWN} "
@@ -30,11 +32,15 @@ def position(place: Place) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where what stands in a relation's rows. columns: place and name of what an application sees."""
+    """Where what stands in a relation's rows. columns: place and name of what an application sees.
+
+    state: none where no policy of the table has ever needed a memory.
+    """
 
     columns: tuple[tuple[int, str], ...]
     key: tuple[int, ...]
     stamp: int
+    state: int | None = None
 
 
 @dataclass(slots=True)
@@ -49,6 +55,7 @@ class PlainRows:
     overtaken: int = 0
     _columns: list[list[str | None]] = field(default_factory=list)
     _stamps: list[str] = field(default_factory=list)
+    _states: list[str | None] = field(default_factory=list)
     _sources: list[Place] = field(default_factory=list)
     _inserted: set[int] = field(default_factory=set)
     _places: dict[tuple[Value, ...], int] = field(default_factory=dict)
@@ -61,7 +68,8 @@ class PlainRows:
         if not whole:
             return None
         columns = tuple((at, name) for at, name in enumerate(names) if name not in OWN_ATTRIBUTES)
-        layout = _Layout(columns, tuple(map(names.index, key)), names.index(STAMP_ATTRIBUTE))
+        state = names.index(STATE_ATTRIBUTE) if STATE_ATTRIBUTE in names else None
+        layout = _Layout(columns, tuple(map(names.index, key)), names.index(STAMP_ATTRIBUTE), state)
         rows = PlainRows(dataset, table, region, key, layout)
         rows._clear()
         return rows
@@ -79,23 +87,26 @@ class PlainRows:
         start, by_application, context = stamp.partition(_BY_APPLICATION)
         shipped = start + _BY_REPLICATION + context
         ours = is_plain_stamp(shipped, self.region) or is_stamp(shipped, Writer.REPLICATION, (self.region,))
-        if not by_application or not ours:
+        state = _text(new[self.layout.state]) if self.layout.state is not None else None
+        if not by_application or not ours or not is_document(state):
             return False
-        self._keep(new, shipped, place, inserted=inserted)
+        self._keep(new, (shipped, state), place, inserted=inserted)
         return True
 
-    def _keep(self, new: tuple[Value, ...], stamp: str, place: Place, *, inserted: bool) -> None:
+    def _keep(self, new: tuple[Value, ...], own: tuple[str, str | None], place: Place, *, inserted: bool) -> None:
+        stamp, state = own
         at = self._places.setdefault(tuple([new[part] for part in self.layout.key]), len(self._stamps))
         texts = [_text(new[part]) for part, _ in self.layout.columns]
         if inserted:
             self._inserted.add(at)
         if at < len(self._stamps):
             self.overtaken += 1
-            self._stamps[at], self._sources[at] = stamp, place
+            self._stamps[at], self._states[at], self._sources[at] = stamp, state, place
             for column, text in zip(self._columns, texts, strict=True):
                 column[at] = text
             return
         self._stamps.append(stamp)
+        self._states.append(state)
         self._sources.append(place)
         for column, text in zip(self._columns, texts, strict=True):
             column.append(text)
@@ -104,14 +115,27 @@ class PlainRows:
         """What was kept, which is forgotten here. now: microseconds."""
         columns = {name: column for (_, name), column in zip(self.layout.columns, self._columns, strict=True)}
         sources = list(map(position, self._sources))
-        block = Block(self.dataset, self.table, self.region, self.key, columns, self._stamps, sources, now)
+        states = self._states if any(text is not None for text in self._states) else None
+        block = Block(
+            self.dataset, self.table, self.region, self.key, columns, self._stamps, sources, now, states=states
+        )
         told = LoggedBlock(block, tuple(sorted(self._inserted)))
         self._clear()
         return told
 
     def _clear(self) -> None:
         self._columns = [[] for _ in self.layout.columns]
-        self._stamps, self._sources, self._inserted, self._places, self.overtaken = [], [], set(), {}, 0
+        self._stamps, self._states, self._sources = [], [], []
+        self._inserted, self._places, self.overtaken = set(), {}, 0
+
+
+def is_document(text: str | None) -> bool:
+    """Whether a column of states can be shipped; what is in it is read where it is decided on."""
+    try:
+        document_in(text)
+    except MalformedStamp:
+        return False
+    return True
 
 
 def _text(value: Value) -> str | None:

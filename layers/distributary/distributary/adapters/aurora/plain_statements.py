@@ -11,6 +11,9 @@ from distributary.adapters.aurora.fragments import (
     STAMP,
     held,
     listed,
+    own_columns,
+    own_listed,
+    own_rows,
     rows,
     same_key,
     same_tombstone,
@@ -27,14 +30,15 @@ _REGIONS = 4
 
 @lru_cache(maxsize=256)
 def take(table: Table, columns: tuple[str, ...]) -> str:
-    """Of stamps and columns: inserts and replaces what is plain; gives counts of both, and numbers of what is left."""
-    excluded = f"excluded.{STAMP_ATTRIBUTE}"
-    return f"""{rows(table, columns, STAMP)}, done AS (
-INSERT INTO {table.name.text()} AS t ({listed(columns)}, {STAMP_ATTRIBUTE}) OVERRIDING SYSTEM VALUE
-SELECT {listed(columns, "s")}, s.{STAMP} FROM s LEFT JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}, {APPLYING}
+    """Of our columns and others: inserts and replaces what is plain; gives counts of both, and numbers of the rest."""
+    excluded, own = f"excluded.{STAMP_ATTRIBUTE}", own_rows(table)
+    return f"""{rows(table, columns, *own)}, done AS (
+INSERT INTO {table.name.text()} AS t ({listed(columns)}, {own_listed(own_columns(table))}) OVERRIDING SYSTEM VALUE
+SELECT {listed(columns, "s")}, {own_listed(own, "s")} FROM s
+LEFT JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}, {APPLYING}
 WHERE {_had_seen("d.stamp", f"s.{STAMP}")} ORDER BY {listed(table.key, "s")}
 ON CONFLICT ({listed(table.key)}) DO UPDATE
-SET {settings(table, columns, "excluded", STAMP_ATTRIBUTE)}
+SET {settings(table, columns, "excluded", own_columns(table))}
 WHERE {_had_seen(f"t.{STAMP_ATTRIBUTE}", excluded)}
 RETURNING {listed(table.key, "t")}, t.xmax = 0 AS {_INSERTED})
 SELECT count(*) FILTER (WHERE {_INSERTED}), count(*) FILTER (WHERE NOT {_INSERTED}),
@@ -44,10 +48,15 @@ CASE WHEN count(*) < (SELECT count(*) FROM s) THEN (SELECT pg_catalog.json_agg(s
 
 @lru_cache(maxsize=256)
 def outlived(table: Table) -> str:
-    """Of stamps and the key: gives the numbers of those that a tombstone covers."""
+    """Of stamps and the key: gives the numbers of those that a tombstone covers.
+
+    Where states are joined, a row goes that was not made on top of the deletion: none of which its writer had seen all.
+    """
+    older = f"d.stamp >= pg_catalog.split_part(s.{STAMP}, ' ', 1)"
+    covered = f"NOT {_had_seen('d.stamp', f's.{STAMP}')}" if table.stateful else older
     return f"""{rows(table, table.key, STAMP)}
 SELECT pg_catalog.json_agg(s.{NUMBER})::text FROM s JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}
-WHERE d.stamp >= pg_catalog.split_part(s.{STAMP}, ' ', 1)"""
+WHERE {covered}"""
 
 
 @lru_cache(maxsize=256)

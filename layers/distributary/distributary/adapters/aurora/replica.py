@@ -15,7 +15,7 @@ from distributary.adapters.aurora.session import Row as Answer
 from distributary.adapters.aurora.session import Session
 from distributary.domain.block import Block, Taken
 from distributary.domain.errors import DistributaryError, ItemTooLarge, MalformedStamp, Misconfigured, SchemaDiffers
-from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, Image, key_text
+from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image, key_text
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, parse
 from distributary.domain.steps import Remember, Write
@@ -31,18 +31,21 @@ TableOf: TypeAlias = Callable[[TableName, bool], Table]
 class PostgresReplica:
     """`ports.Replica` and `ports.Bulk` of one table.
 
-    Rows are looked at by their stamps only; a write is conditional on the stamp alone, which every write changes.
+    Rows are looked at by what we keep in them, unless they are looked at whole; a write is conditional on the stamp
+    alone, which every write changes. stateful: the policies need a memory, so nothing goes without the column for it.
     """
 
-    def __init__(self, session: Session, name: TableName, table_of: TableOf) -> None:
-        self._session, self._name, self._table_of = session, name, table_of
+    def __init__(self, session: Session, name: TableName, table_of: TableOf, *, stateful: bool = False) -> None:
+        self._session, self._name, self._table_of, self._stateful = session, name, table_of, stateful
 
     def look(self, keys: Sequence[Image], *, whole: bool = False) -> Mapping[str, State]:
         """See `ports.Replica`."""
-        del whole
-        found = {}
-        for number, there, stamp, deletion in self._ask(statements.look, keys):
-            row = Row({STAMP_ATTRIBUTE: {"S": stamp}} if stamp is not None else {}) if there else None
+        found: dict[str, State] = {}
+        if not keys:
+            return found
+        table = self._checked(keys[0])
+        for number, there, deletion, *values in self._ask(statements.look_whole if whole else statements.look, keys):
+            row = Row(statements.image_of(table, values)) if there else None
             tombstone = _tombstone(deletion)
             found[key_text(keys[number])] = State(row, tombstone, tombstone)
         return found
@@ -110,7 +113,8 @@ class PostgresReplica:
     def _put_plain(self, block: Block) -> Taken:
         table = self._checked(block.key)
         columns = _written(table, block.columns)
-        texts = parameters(block.stamps, *(block.columns[name] for name in columns))
+        own = _own(table, block.stamps, block.states)
+        texts = parameters(*own, *(block.columns[name] for name in columns))
         ((inserted, replaced, rest),) = self._session.run(plain_statements.take(table, columns), *texts)
         left = json.loads(rest or "[]")
         if not inserted:
@@ -155,11 +159,11 @@ class PostgresReplica:
             return self._session.run(statements.delete(table), *parameters(*texts))
         images = [write.image or {} for _, write in writes]
         names = _written(table, columns)
-        stamps = [_stamp_in(image) for image in images]
+        own = _own(table, [_stamp_in(image) for image in images], [_state_in(image) for image in images])
         if inserts:
-            texts = [stamps, *_texts(names, images)]
+            texts = [*own, *_texts(names, images)]
             return self._session.run(statements.insert(table, names), *parameters(*texts))
-        texts = [stamps, expected, *_texts(names, images)]
+        texts = [*own, expected, *_texts(names, images)]
         return self._session.run(statements.update(table, names), *parameters(*texts))
 
     def _remember(self, notes: Sequence[tuple[Image, Remember]], *, fresh: bool) -> list[Answer]:
@@ -183,8 +187,12 @@ class PostgresReplica:
         return {}
 
     def _checked(self, key: Collection[str]) -> Table:
-        """The table; raises SchemaDiffers where its key is another than the change's."""
+        """The table; raises SchemaDiffers where its key is another than the change's, or states have no column yet."""
         table = self._table_of(self._name, False)
+        if self._stateful and not table.stateful:  # it may have been installed since it was looked up
+            table = self._table_of(self._name, True)
+        if self._stateful and not table.stateful:
+            raise _no_column(table)
         if set(table.key) != set(key):
             raise SchemaDiffers(f"the key of {self._name.text()} is {', '.join(table.key)}")
         return table
@@ -198,7 +206,7 @@ def _written(table: Table, names: Collection[str]) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column.name in names and not column.generated)
 
 
-def _texts(names: Sequence[str], images: Sequence[Image]) -> list[list[str | None]]:
+def _texts(names: Sequence[str], images: Sequence[Image]) -> list[Sequence[str | None]]:
     """A column of texts for each name."""
     return [[image[name].get("S") for image in images] for name in names]
 
@@ -206,6 +214,24 @@ def _texts(names: Sequence[str], images: Sequence[Image]) -> list[list[str | Non
 def _stamp_in(image: Image) -> str | None:
     value = image.get(STAMP_ATTRIBUTE)
     return value["S"] if value else None
+
+
+def _state_in(image: Image) -> str | None:
+    value = image.get(STATE_ATTRIBUTE)
+    return value["S"] if value else None
+
+
+def _own(table: Table, stamps: Sequence[str | None], states: Sequence[str | None] | None) -> list[Sequence[str | None]]:
+    """What goes into our columns of a table; raises SchemaDiffers where states have no column yet."""
+    if table.stateful:
+        return [stamps, states if states is not None else [None] * len(stamps)]
+    if states is not None and any(text is not None for text in states):
+        raise _no_column(table)
+    return [stamps]
+
+
+def _no_column(table: Table) -> SchemaDiffers:
+    return SchemaDiffers(f"{table.name.text()} has no column {STATE_ATTRIBUTE}: run `distributary aurora install`")
 
 
 def _tombstone(stamp: str | None) -> Tombstone | None:

@@ -6,6 +6,7 @@ other in a circle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from distributary.adapters.aurora.catalog import SCHEMA, Table, key_text_sql
@@ -17,20 +18,52 @@ from distributary.adapters.aurora.fragments import (
     as_expected,
     held,
     listed,
+    own_columns,
+    own_listed,
+    own_rows,
     rows,
     same_key,
     same_tombstone,
     settings,
 )
 from distributary.adapters.aurora.names import literal, quoted
-from distributary.domain.image import STAMP_ATTRIBUTE
+from distributary.domain.image import Image
 
 
 @lru_cache(maxsize=256)
 def look(table: Table) -> str:
-    """Of the key: gives number, whether the row is there, its stamp, and the stamp of its tombstone."""
+    """Of the key: gives number, whether the row is there, the stamp of its tombstone, and our columns of it."""
+    return _look(table, ())
+
+
+@lru_cache(maxsize=256)
+def look_whole(table: Table) -> str:
+    """As `look`, and all that the application has put into the row, as the log tells it."""
+    return _look(table, told_columns(table))
+
+
+def told_columns(table: Table) -> tuple[str, ...]:
+    """The columns that the log tells of."""
+    return tuple(column.name for column in table.columns if not column.generated)
+
+
+def image_of(table: Table, values: Sequence[str | None]) -> Image:
+    """A row that `look` or `look_whole` gives: our columns that are not NULL, and the application's."""
+    own = own_columns(table)
+    image = {name: {"S": text} for name, text in zip(own, values, strict=False) if text is not None}
+    told = zip(told_columns(table), values[len(own) :], strict=False)
+    return {**image, **{name: {"S": text} if text is not None else {"NULL": True} for name, text in told}}
+
+
+def _look(table: Table, columns: tuple[str, ...]) -> str:
+    # As the type writes it, which is not for every type what a cast to text gives; NULL is not told from a row of them.
+    texts = [
+        f"CASE WHEN pg_catalog.num_nulls(t.{name}) = 0 THEN pg_catalog.format('%s', t.{name}) END"
+        for name in map(quoted, columns)
+    ]
+    wanted = ", ".join([*(f"t.{name}" for name in own_columns(table)), *texts])
     return f"""{rows(table, table.key)}
-SELECT s.{NUMBER}, t.{quoted(table.key[0])} IS NOT NULL, t.{STAMP_ATTRIBUTE}, d.stamp FROM s
+SELECT s.{NUMBER}, t.{quoted(table.key[0])} IS NOT NULL, d.stamp, {wanted} FROM s
 LEFT JOIN {table.name.text()} t ON {same_key(table)} LEFT JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}"""
 
 
@@ -43,19 +76,21 @@ SELECT s.{NUMBER}, d.stamp FROM s JOIN {SCHEMA}.tombstones d ON {same_tombstone(
 
 @lru_cache(maxsize=256)
 def insert(table: Table, columns: tuple[str, ...]) -> str:
-    """Of stamps and columns: inserts rows whose keys are not there; gives their numbers."""
-    return f"""{rows(table, columns, STAMP)}, done AS (
-INSERT INTO {table.name.text()} ({listed(columns)}, {STAMP_ATTRIBUTE}) OVERRIDING SYSTEM VALUE
-SELECT {listed(columns, "s")}, s.{STAMP} FROM s, {APPLYING} ORDER BY {listed(table.key, "s")}
+    """Of our columns and others: inserts rows whose keys are not there; gives their numbers."""
+    own = own_rows(table)
+    return f"""{rows(table, columns, *own)}, done AS (
+INSERT INTO {table.name.text()} ({listed(columns)}, {own_listed(own_columns(table))}) OVERRIDING SYSTEM VALUE
+SELECT {listed(columns, "s")}, {own_listed(own, "s")} FROM s, {APPLYING} ORDER BY {listed(table.key, "s")}
 ON CONFLICT ({listed(table.key)}) DO NOTHING RETURNING {listed(table.key)})
 SELECT s.{NUMBER} FROM s JOIN done t ON {same_key(table)}"""
 
 
 @lru_cache(maxsize=256)
 def update(table: Table, columns: tuple[str, ...]) -> str:
-    """Of stamps, expected stamps and columns: replaces rows, but for columns not named; gives their numbers."""
-    return f"""{rows(table, columns, STAMP, EXPECTED)}, {held(table, as_expected(), "NO KEY UPDATE")}
-UPDATE {table.name.text()} t SET {settings(table, columns, "s", STAMP)} FROM s, {APPLYING}
+    """Of our columns, expected stamps and others: replaces rows, but for columns not named; gives their numbers."""
+    own = own_rows(table)
+    return f"""{rows(table, columns, *own, EXPECTED)}, {held(table, as_expected(), "NO KEY UPDATE")}
+UPDATE {table.name.text()} t SET {settings(table, columns, "s", own)} FROM s, {APPLYING}
 WHERE {same_key(table)} AND {as_expected()} AND s.{NUMBER} IN (SELECT {NUMBER} FROM held) RETURNING s.{NUMBER}"""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from distributary.adapters.aurora.arrivals import Arrivals
@@ -23,14 +23,15 @@ from distributary.adapters.aurora.messages import (
     Value,
 )
 from distributary.adapters.aurora.names import TableName, table_name
-from distributary.adapters.aurora.plain_rows import Place, PlainRows, position
+from distributary.adapters.aurora.plain_rows import Place, PlainRows, is_document, position
 from distributary.adapters.aurora.positions import format_lsn
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.change import Change
 from distributary.domain.errors import MalformedStamp, UnknownTable
-from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, Image
+from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image
 from distributary.domain.logged import Logged, LoggedBlock, Portion, Refused
 from distributary.domain.stamp import Writer, parse
+from distributary.domain.state_texts import document_in
 
 Texts: TypeAlias = dict[str, Value]
 
@@ -120,20 +121,22 @@ class Assembler:
         if name == TOMBSTONES:
             self._tables[relation.oid] = _Known(name, None)
             return
-        names = {column.name for column in relation.columns} - OWN_ATTRIBUTES
+        told = {column.name for column in relation.columns}
+        names = told - OWN_ATTRIBUTES
         key: tuple[str, ...] = ()
         try:
             table = self.table_of(name, False)
-            if names != {column.name for column in table.columns if not column.generated}:
+            known = {column.name for column in table.columns if not column.generated}
+            if names != known or (STATE_ATTRIBUTE in told) != table.stateful:
                 table = self.table_of(name, True)
             key = table.key
         except UnknownTable:  # dropped since, or no longer replicated: what the stream says of its key has to do
             pass
-        told = _told_key(relation)
-        if key and not (set(key) <= names and told in ((), key)):
+        told_key = _told_key(relation)
+        if key and not (set(key) <= names and told_key in ((), key)):
             self._alerts.append(Alert(AlertKind.SCHEMA_CHANGED, name.text(), "the key is another than it was"))
-        rows = PlainRows.of(relation, told or key, self.dataset, name.text(), self.region)
-        self._tables[relation.oid] = _Known(name, told or key, rows)
+        rows = PlainRows.of(relation, told_key or key, self.dataset, name.text(), self.region)
+        self._tables[relation.oid] = _Known(name, told_key or key, rows)
 
     def _row(self, message: Insert | Update) -> None:
         known = self._tables[message.relation.oid]
@@ -142,7 +145,9 @@ class Assembler:
         texts, old = _texts(message)
         own = "stamp" if known.key is None else STAMP_ATTRIBUTE
         stamp = texts.get(own)
-        if not isinstance(stamp, str) or (stamp == old.get(own) and texts != old):
+        state = texts.get(STATE_ATTRIBUTE)
+        unfit = isinstance(state, str) and not is_document(state)
+        if not isinstance(stamp, str) or unfit or (stamp == old.get(own) and texts != old):
             self._refuse(AlertKind.UNSTAMPED, known.name, texts)
         elif stamp.split(" ", 2)[1:2] and stamp.split(" ", 2)[1] in _ECHOES:
             self._echoes += 1
@@ -176,10 +181,13 @@ class Assembler:
             for column, text in own.items()
             if text is not NoText.UNCHANGED
         }
-        missing = tuple(column for column, text in own.items() if text is NoText.UNCHANGED)
+        left_out = tuple(column for column, text in own.items() if text is NoText.UNCHANGED)
+        told = texts.get(STATE_ATTRIBUTE)
+        missing = left_out if told is not NoText.UNCHANGED else (*left_out, STATE_ATTRIBUTE)
         whole = bool(key) and all(isinstance(own.get(column), str) for column in key)
         change = self._change(name, {column: image[column] for column in key} if whole else None, image, stamp, texts)
         if change is not None:
+            change = replace(change, state=document_in(told) if isinstance(told, str) else None)
             self._writes.append(Logged(change, stamp, _key_is_new(message, key, texts, old), missing))
 
     def _change(

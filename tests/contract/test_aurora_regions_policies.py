@@ -1,0 +1,96 @@
+"""Three regions under each policy: whatever is written where, and in whatever order it arrives, they end alike."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from random import Random
+
+import psycopg
+import pytest
+
+from distributary.domain.policies import Policy
+from tests.contract.aurora_sites import REGIONS, Site, Sites
+from tests.contract.state_player import ATTRIBUTES, COLUMNS
+
+pytestmark = pytest.mark.xdist_group("postgresql_regions")
+
+KEYS = 6
+TURNS = 150
+LITERALS = {
+    "note": ["'a'", "'b'", "NULL"],
+    "other": ["'{\"a\": 1}'", "'null'"],
+    "exact": ["exact + 1.50", "exact - 0.25", "exact * 2", "0"],
+    "whole": ["whole + 1", "whole - 10", "5"],
+    "cents": ["cents + 0.01", "NULL"],
+    "tags": ["tags || '{a,b}'::text[]", "array_remove(tags, 'a')", "tags || ARRAY['x y', '']", "'{}'", "'{b,NULL}'"],
+    "ids": ["ids || 10", "array_remove(ids, 2)", "ids || '{2,1}'::int[]"],
+    "high": ["high + 1", "7.0", "7", "3"],
+    "low": ["low - 1", "0", "5"],
+    "day": ["'2024-01-01'", "day + interval '1 day'", "'2025-06-30 12:00+02'"],
+}
+FIRST = {
+    "exact": "0", "whole": "0", "cents": "1", "tags": "'{a}'", "ids": "'{1,2}'", "high": "1", "low": "9",
+    "day": "'2023-05-05'",
+}  # fmt: skip
+
+
+def write(site: Site, random: Random) -> None:
+    """Some statement of an application; one that makes no sense just now is refused by the database."""
+    key = random.randint(1, KEYS)
+    kind = random.choices(["update", "insert", "delete", "move"], [8, 4, 1, 1])[0]
+    names = random.sample(list(COLUMNS), random.randint(1, 4))
+    statements = {
+        "insert": f"INSERT INTO t (id, {', '.join(FIRST)}) VALUES ({key}, {', '.join(FIRST.values())})",
+        "update": f"UPDATE t SET {', '.join(f'{n} = {random.choice(LITERALS[n])}' for n in names)} WHERE id = {key}",
+        "delete": f"DELETE FROM t WHERE id = {key}",
+        "move": f"UPDATE t SET id = {random.randint(1, KEYS)} WHERE id = {key}",
+    }
+    try:
+        site.write(statements[kind])
+    except psycopg.errors.UniqueViolation:
+        pass
+    except psycopg.errors.NumericValueOutOfRange:
+        pass
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("policy", list(Policy), ids=lambda policy: policy.value)
+def test_regions_end_alike(regions: Sites, policy: Policy, seed: int) -> None:
+    # given: a table with some rows from before replication, and some from before its policies
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    regions.write(f"CREATE TABLE t (id int PRIMARY KEY, {columns})")
+    regions.write(f"INSERT INTO t (id, {', '.join(FIRST)}) VALUES (1, {', '.join(FIRST.values())})")
+    random = Random(f"{policy} {seed}")
+    plain = regions.all[0].dataset
+    for each in regions:
+        each.dataset = plain
+    regions.install()
+    for each in regions:
+        write(each, random)
+    regions.settle()
+    priority = random.sample(REGIONS, 3) if policy is Policy.REGION_PRIORITY else []
+    for each in regions:
+        each.dataset = replace(plain, conflict=policy, priority=tuple(priority), attributes=ATTRIBUTES, generation=2)
+    regions.install()
+    # when
+    for _ in range(TURNS):
+        site = random.choice(regions.all)
+        for _ in range(random.choice([1, 1, 3])):
+            write(site, random)
+        if random.random() < 0.4:
+            random.choice(regions.all).capture()
+        if random.random() < 0.4:
+            random.choice(regions.all).apply(
+                lambda names: random.sample(names, random.randint(0, len(names))), again=lambda: random.random() < 0.3
+            )
+    regions.settle()
+    # then
+    regions.same("SELECT id, format('%s', t.*) FROM (SELECT id, {} FROM t) t ORDER BY id".format(", ".join(COLUMNS)))
+    regions.same("SELECT id, split_part(replication_stamp, ' ', 1) FROM t ORDER BY id")
+    states = [
+        [(key, json.loads(text or "null")) for key, text in each.ask("SELECT id, replication_state FROM t ORDER BY id")]
+        for each in regions
+    ]
+    assert states[0] == states[1] == states[2]
+    assert all(not each.parking.parcels for each in regions)
