@@ -1,6 +1,7 @@
 """The commands `distributary policy check | show`: is a function of your own a join, and what decides conflicts."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from rich.text import Text
 from cli.plainly import told_plainly
 from distributary import settings
 from distributary.domain.dataset import Dataset
+from distributary.domain.version import MICROSECONDS
 from distributary.policy_functions import guarded
 from local.world import PROJECT
 
@@ -78,9 +80,16 @@ def show(replication: ReplicationFile = PROJECT / "replication.toml") -> None:
     for title in ("dataset", "generation", "digest", "rows", "attributes"):
         table.add_column(title, overflow="fold", no_wrap=title != "attributes")
     for each in datasets:
-        parts = (each.name, str(each.generation), each.policies, _rows(each), _attributes(each))
+        parts = (each.name, _generation(each), each.policies, _rows(each), _attributes(each))
         table.add_row(*map(Text, parts))
     console.print(table)
+
+
+def _generation(dataset: Dataset) -> str:
+    if not dataset.policies_from:
+        return str(dataset.generation)
+    begin = datetime.fromtimestamp(dataset.policies_from / MICROSECONDS, UTC)
+    return f"{dataset.generation}, from\n{begin:%Y-%m-%d}\n{begin:%H:%M:%S}Z"
 
 
 def _rows(dataset: Dataset) -> str:

@@ -163,7 +163,7 @@ def test_all_that_decides_is_shown(runner: CliRunner, tmp_path: Path) -> None:
     file = tmp_path / "replication.toml"
     file.write_text(
         '[datasets.orders]\nengine = "dynamodb"\nreplicas = ["us-east-1", "eu-west-1"]\nconflict = "region_priority"\n'
-        'region_priority = ["eu-west-1", "us-east-1"]\npolicies_generation = 3\n'
+        'region_priority = ["eu-west-1", "us-east-1"]\npolicies_generation = 3\npolicies_from = 2026-12-01T00:00:00Z\n'
         '[datasets.orders.attributes]\nstate = { custom = "rules:furthest" }\n"[red]x" = "counter"\n',
         encoding="utf-8",
     )
@@ -174,9 +174,9 @@ def test_all_that_decides_is_shown(runner: CliRunner, tmp_path: Path) -> None:
     # then
     (dataset,) = load(file).datasets
     assert table_of(done.output) == [
-        ["orders", "3", dataset.policies, "region_priority", "state: custom"],
-        ["", "", "", "1. eu-west-1", "rules:furthest"],
-        ["", "", "", "2. us-east-1", "[red]x: counter"],
+        ["orders", "3, from", dataset.policies, "region_priority", "state: custom"],
+        ["", "2026-12-01", "", "1. eu-west-1", "rules:furthest"],
+        ["", "00:00:00Z", "", "2. us-east-1", "[red]x: counter"],
     ]
 
 

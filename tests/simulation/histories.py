@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from tests.simulation.checks import Reader, vanished, verdict
 from tests.simulation.choices import Choices
+from tests.simulation.deploying import DeployingWorld
 from tests.simulation.log_merging import LogMergingWorld
 from tests.simulation.log_merging_witness import LogMergingWitness
 from tests.simulation.log_witness import LogWitness
@@ -56,6 +57,8 @@ KINDS = (
     Kind(Writing.MERGING, 4),
     Kind(Writing.MERGING, 10),
     Kind(Writing.MERGING, 25),
+    Kind(Writing.DEPLOYING, 4),
+    Kind(Writing.DEPLOYING, 10),
     Kind(Writing.TRIGGERS_COUNTING, 4),
     Kind(Writing.TRIGGERS_COUNTING, 10),
     Kind(Writing.TRIGGERS_COUNTING, 25),
@@ -63,6 +66,13 @@ KINDS = (
     Kind(Writing.TRIGGERS_MERGING, 10),
     Kind(Writing.TRIGGERS_MERGING, 25),
 )
+
+
+MERGING_WORLDS: Mapping[Writing, type[MergingWorld]] = {
+    Writing.COUNTING: MergingWorld,
+    Writing.MERGING: MergingWorld,
+    Writing.DEPLOYING: DeployingWorld,
+}
 
 
 @dataclass(frozen=True)
@@ -93,10 +103,9 @@ def play(
         tell(str(setting))
     playing = {
         Writing.TRIGGERS: _play_logs,
-        Writing.COUNTING: _play_merging,
-        Writing.MERGING: _play_merging,
         Writing.TRIGGERS_COUNTING: _play_log_merging,
         Writing.TRIGGERS_MERGING: _play_log_merging,
+        **dict.fromkeys(MERGING_WORLDS, _play_merging),
     }
     broken, seen = playing.get(kind.writing, _play_streams)(kind, choices, setting, tell)
     return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)
@@ -131,8 +140,7 @@ def _play_log_merging(
 
 
 def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
-    del kind
-    world = MergingWorld(choices, setting, tell)
+    world = MERGING_WORLDS[kind.writing](choices, setting, tell)
     witness = MergingWitness(world)
     with witness.watching():
         rested = world.run()

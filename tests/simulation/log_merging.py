@@ -37,8 +37,10 @@ class LogMergingWorld(LogWorld):
         self.base = choices.pick(tuple(Policy))
         self.own = {name: rule for name, rule in RULES.items() if choices.chance(0.6)} or RULES
         self.from_plain = choices.chance(0.3)
+        self.in_bulk = choices.chance(0.5)
         super().__init__(choices, setting, tell)
-        self.note(lambda: f"policies: {self.base.value}, {sorted(self.own)}, before them: {self.from_plain}")
+        self.note(lambda: f"policies: {self.base.value}, {sorted(self.own)}")
+        self.note(lambda: f"rows from before them: {self.from_plain}; in bulk: {self.in_bulk}")
 
     def described(self, dataset: Dataset) -> Dataset:
         """See `World`."""

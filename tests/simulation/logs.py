@@ -8,6 +8,7 @@ from typing import Any
 
 from distributary.adapters.memory.log import Committed, MemoryLog, Slot
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox
+from distributary.adapters.memory.stamped_bulk import StampedBulk
 from distributary.adapters.memory.stamped_replica import StampedReplica
 from distributary.adapters.memory.stamped_table import Committed as Write
 from distributary.adapters.memory.stamped_table import StampedTable, Transaction
@@ -20,6 +21,7 @@ from distributary.domain.stamp import Stamp, Writer, stamped
 from distributary.domain.state_texts import document_of_row
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, Version
 from distributary.services.apply import Apply
+from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
 from distributary.services.deciding import merging_stamped, stamped_lattice
 from distributary.services.handover import HandOver
@@ -33,8 +35,9 @@ LOOKS = (4, 4, 8, 2, 16)
 
 
 class LogWorld(World):
-    """The world of such replicas."""
+    """The world of such replicas. in_bulk: what is plain is merged many rows at a time."""
 
+    in_bulk = False
     engine = Engine.AURORA
     regions: Sequence[LogRegion]
     writers: Clients
@@ -93,6 +96,18 @@ class LogRegion(Region):
         self.slot = Slot(rows=self.table.rows)
 
     @property
+    def bulk(self) -> BulkMerge | None:
+        """What merges many rows at a time, if anything does."""
+        if not self.world.in_bulk:
+            return None
+        return BulkMerge(self.bulk_of, self.clock, self.world.dataset.max_clock_drift)
+
+    def bulk_of(self, table: str) -> StampedBulk:
+        """See `BulkMerge`."""
+        del table
+        return StampedBulk(self.table, self.world.io)
+
+    @property
     def idle(self) -> bool:
         """See `Region`: an update of replication's own need not be read before an application writes again."""
         return self.slot.position >= self.newest
@@ -148,7 +163,7 @@ class LogRegion(Region):
         handover = HandOver(world.dataset, self.name, inboxes, outbox)
         return CaptureLog(
             world.dataset, self.name, log, log, lambda _: self.replica, handover, self.parking, Silence(), self.clock,
-            world.sleep,
+            world.sleep, bulk_of=self.bulk_of if world.in_bulk else None,
         )  # fmt: skip
 
     def applying(self) -> Apply:
@@ -156,7 +171,7 @@ class LogRegion(Region):
         world = self.world
         return Apply(
             world.dataset, TABLE, self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
-            world.unique, world.sleep, decide=merging_stamped(world.dataset),
+            world.unique, world.sleep, decide=merging_stamped(world.dataset), bulk=self.bulk,
         )  # fmt: skip
 
     def _wait(self, holder: Transaction) -> None:

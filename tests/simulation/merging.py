@@ -62,21 +62,26 @@ class MergingWorld(StreamWorld):
 class MergingRegion(StreamRegion):
     """One such replica."""
 
+    @property
+    def dataset(self) -> Dataset:
+        """As this region's file describes it."""
+        return self.world.dataset
+
     def capturing(self) -> Capture:
         """See `StreamRegion`."""
         world = self.world
         return Capture(
-            world.dataset, "orders", self.name, self.replica, MemoryInboxes(world.queues, world.io),
+            self.dataset, "orders", self.name, self.replica, MemoryInboxes(world.queues, world.io),
             MemoryOutbox(self.outbox, world.io), self.parking, self.clock, world.unique,
-            settling=settling(world.dataset),
+            settling=settling(self.dataset),
         )  # fmt: skip
 
     def applying(self) -> Apply:
         """See `StreamRegion`."""
         world = self.world
         return Apply(
-            world.dataset, "orders", self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
-            world.unique, world.sleep, decide=merging(world.dataset),
+            self.dataset, "orders", self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
+            world.unique, world.sleep, decide=merging(self.dataset),
         )  # fmt: skip
 
 

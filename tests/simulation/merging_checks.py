@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from distributary.domain.change import Change, StreamRecord
-from distributary.domain.image import STATE_ATTRIBUTE, Image, digest_of, key_text
+from distributary.domain.image import Image, digest_of, key_text
+from distributary.domain.notation import Notation
 from distributary.domain.policies import AttributePolicy
 from distributary.domain.row import Row
-from distributary.domain.version import Version
+from distributary.domain.row_state import StateLattice
+from distributary.domain.settled_rows import state_of
+from distributary.domain.version import NOTHING_SEEN, Version
 from tests.simulation.checks import left_behind, misread
 from tests.simulation.merging import BEST, LEAST, NUMBER, TAGS, MergingWorld
 from tests.simulation.setting import Writing
@@ -50,7 +53,10 @@ def _broken(witness: MergingWitness) -> Iterator[Fault]:
 
 
 def _disagreements(witness: MergingWitness, key: Image) -> Iterator[Fault]:
-    views = [_view(region.table.get(key)) for region in witness.world.regions]
+    lattice = StateLattice(witness.world.dataset.policies_of(), Notation.DYNAMODB)
+    # Without policies who keeps a row does not note what it was kept from, and contexts stay as they are.
+    contexts = witness.world.setting.writing is not Writing.DEPLOYING
+    views = [_view(region.table.get(key), lattice, contexts=contexts) for region in witness.world.regions]
     if any(view != views[0] for view in views):
         yield ("diverged", key, views)
     if views[0] is not None and not views[0][-1]:
@@ -64,20 +70,26 @@ def _deletion(tombstone: object) -> object:
     return getattr(tombstone, "deletion", None)
 
 
-def _view(image: Image | None) -> tuple[object, ...] | None:
+def _view(image: Image | None, lattice: StateLattice, *, contexts: bool) -> tuple[object, ...] | None:
     if image is None:
         return None
     row = Row(image)
-    return row.digest, row.version, json.dumps(image.get(STATE_ATTRIBUTE), sort_keys=True), row.settled
+    state = state_of(row, lattice)
+    if state is None and row.version is not None:  # a stamping writer's, from before the policies
+        state = lattice.began(row.content, row.version, row.context)
+    if state is not None and not contexts:
+        state = replace(state, context=NOTHING_SEEN)
+    return row.digest, row.version, state, row.settled
 
 
 def _untold(witness: MergingWitness, key: Image) -> Iterator[Fault]:
-    """Every acknowledged write was taken in at home."""
+    """Every acknowledged write was taken in at home, or shipped before there was a ledger."""
     world, row = witness.world, key_text(key)
     for region in world.regions:
         told = [s for (name, s) in world.writers.log if name == region.name and _record(witness, name, s).row == row]
         tombstone = region.replica.tombstones.get(row)
         taken = tombstone.ledger.sequence if tombstone is not None and tombstone.ledger is not None else 0
+        taken = max(taken, *witness.shipped.get((region.name, row), {}), 0)
         if taken < max((s for s in told if not _echo(witness, region.name, s)), default=0):
             yield ("not taken in", region.name, row, max(told), taken)
 

@@ -18,8 +18,9 @@ class Writing(Enum):
     """Which kinds of applications write the table.
 
     TRIGGERS: any, of a database that stamps every write itself. COUNTING, MERGING: any, of a table whose policies
-    merge; in the first nothing is deleted, so that it is known what numbers and sets have to come to.
-    TRIGGERS_COUNTING, TRIGGERS_MERGING: the same of a database that stamps every write itself, and keeps states too.
+    merge; in the first nothing is deleted, so that it is known what numbers and sets have to come to. DEPLOYING: any,
+    of a table that gets such policies meanwhile, one region after the other. TRIGGERS_COUNTING, TRIGGERS_MERGING: as
+    COUNTING and MERGING, of a database that stamps every write itself and keeps states too.
     """
 
     UNMODIFIED = "unmodified"
@@ -28,6 +29,7 @@ class Writing(Enum):
     TRIGGERS = "triggers"
     COUNTING = "counting"
     MERGING = "merging"
+    DEPLOYING = "deploying"
     TRIGGERS_COUNTING = "triggers-counting"
     TRIGGERS_MERGING = "triggers-merging"
 

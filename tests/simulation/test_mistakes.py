@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation.choices import Choices
+from tests.simulation.deploying_mistakes import DEPLOYING_MISTAKES
 from tests.simulation.histories import Kind, play
 from tests.simulation.log_mistakes import LOG_MISTAKES, LOGS
 from tests.simulation.log_policy_mistakes import LOG_POLICY_MISTAKES
@@ -14,7 +15,7 @@ from tests.simulation.mistakes import MISTAKES, Mistake
 from tests.simulation.policy_mistakes import POLICY_MISTAKES
 from tests.simulation.reduce import reduced
 
-ALL = [*MISTAKES, *LOG_MISTAKES, *POLICY_MISTAKES, *LOG_POLICY_MISTAKES]
+ALL = [*MISTAKES, *LOG_MISTAKES, *POLICY_MISTAKES, *DEPLOYING_MISTAKES, *LOG_POLICY_MISTAKES]
 
 
 @pytest.mark.parametrize("mistake", ALL, ids=lambda mistake: mistake.name)

@@ -58,6 +58,7 @@ class World(ABC):
         self.faulty = True
         self.partitioned: set[str] = set()
         self.resumptions: list[Callable[[], bool]] = []
+        self.processes: list[Process] = []
         self.regions = [self.region(name, skew) for name, skew in zip(names, setting.skews, strict=True)]
         self.by_name = {region.name: region for region in self.regions}
         self.queues = {region.name: region.inbox for region in self.regions}
@@ -115,6 +116,7 @@ class World(ABC):
         process = Process(name, greenlet(run), self.now, done, lost)
         process.resume = partial(self._resume, process)
         self.resumptions.append(process.resume)
+        self.processes.append(process)
         self.note(lambda: f"invoke {name}")
 
     # --- the scheduler --------------------------------------------------------------------------------------------
@@ -202,6 +204,7 @@ class World(ABC):
                 self._give_up(process)
             return True
         self.resumptions.remove(process.resume)
+        self.processes.remove(process)
         crashed = isinstance(result, GreenletExit)
         if crashed:
             process.lost()

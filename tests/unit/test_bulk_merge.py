@@ -62,6 +62,16 @@ def test_blocks_of_many_messages_are_one_statement() -> None:
     assert report.lags == [SECOND] * 3
 
 
+def test_of_states_of_a_row_the_one_on_top_of_the_newer_deletion_is_merged_whatever_the_versions_say() -> None:
+    """An insert that could not see the deletion of its key leaves no trace, and the clock may step back after that."""
+    rows = Rows()
+    unseeing = replace(put_of("a", n=1, at=NOW + 5), state={})
+    again = replace(put_of("a", n=2, at=NOW + 3), state={"i": f"{NOW:x}.0.{PEER}"})
+    for messages in ([unseeing, again], [again, unseeing]):
+        merge(rows, *([each] for each in messages))
+    assert rows.taken == [again, again]
+
+
 def test_what_is_left_comes_back_with_its_message() -> None:
     left, report = merge(Rows(left=(1, 2)), [put_of("a"), put_of("b")], [put_of("c"), put_of("d")])
     assert left == [(0, put_of("b")), (1, put_of("c"))]

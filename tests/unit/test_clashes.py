@@ -7,14 +7,19 @@ from dataclasses import replace
 import pytest
 
 from distributary.adapters.memory.clashes import MemoryClashes
+from distributary.adapters.memory.journal import MemoryJournal
+from distributary.adapters.memory.queues import MemoryParking, MemoryQueue
 from distributary.domain.change import Change
 from distributary.domain.conflict import Resolution
 from distributary.domain.errors import DistributaryError, NotSettled, UniqueClash
 from distributary.domain.merge import Merged
+from distributary.domain.message import pack
 from distributary.domain.policies import Policy
+from distributary.services.apply import Apply
 from distributary.services.clashing import Clashing
+from distributary.services.deciding import merging_stamped
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND
-from tests.unit.stamped_sites import SHOP, StampedSite, key, put_of, row
+from tests.unit.stamped_sites import SHOP, TABLE, StampedSite, key, put_of, row
 
 
 @pytest.fixture(params=[SHOP, replace(SHOP, conflict=Policy.ATTRIBUTE_MERGE)], ids=["plain", "states"])
@@ -104,3 +109,25 @@ def test_regions_that_meet_the_two_in_any_order_keep_the_same(site: StampedSite)
             merged(each, change)
     assert site.content("a") is second.content("a") is None
     assert site.content("b") == second.content("b") == row("b", mail="x")
+
+
+def test_apply_settles_a_clash_and_its_journal_names_the_table(site: StampedSite) -> None:
+    # given: a message whose change clashes with a newer row
+    site.put("a", mail="x")
+    older = put_of("b", mail="x")
+    inbox, journal = MemoryQueue(site.clock), MemoryJournal(SHOP.name)
+    for text in pack(site.dataset, PEER, [older]):
+        inbox.send(text)
+    messages = [inbox.receive(name) for name in inbox.visible()]
+
+    # when
+    apply = Apply(
+        site.dataset, "", HOME, lambda _: site.replica, MemoryParking(), inbox, site.clock, lambda: "", lambda _: None,
+        merging_stamped(site.dataset), MemoryClashes(site.table), journal=journal,
+    )  # fmt: skip
+    report = apply.run(messages, lambda: 60_000)
+
+    # then
+    assert (report.failed, report.parked, report.conflicts) == ({}, [], {PEER: 1})
+    (entry,) = journal.entries.values()
+    assert (entry.table, entry.losing) == (TABLE, entry.arriving)

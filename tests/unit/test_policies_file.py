@@ -76,6 +76,11 @@ MISTAKES = {
     "function for Aurora": Mistake(
         COLUMNS + f'"public.items.units" = {A_FUNCTION}', "datasets.shop.attributes.public.items.units",
         "use one of counter, add_wins_set, max, min"),
+    **{f"from {value}": Mistake(
+        ORDERS + f"policies_from = {value}", "datasets.orders.policies_from",
+        "write one with its zone, as in 2026-12-01T00:00:00Z")
+       for value in ("2026-12-01", "2026-12-01T00:00:00", "00:00:00", "5", '"2026-12-01T00:00:00Z"', "true",
+                     "1969-12-31T23:59:59Z")},
     **{f"generation {value}": Mistake(
         ORDERS + f"policies_generation = {value}", "datasets.orders.policies_generation", "a whole number, 1 or more")
        for value in ("0", "-1", "1.0", "true", '"2"', "[]")},
@@ -191,6 +196,11 @@ def test_numbers_are_taken_within_their_bounds(file: Path, key: str, attribute: 
     assert [getattr(loaded(file, ORDERS + f"{key} = {value}"), attribute) for value in values] == values
 
 
+@pytest.mark.parametrize("instant", ["2026-12-01T01:00:00.000001+01:00", "2026-12-01T00:00:00.000001Z"])
+def test_the_beginning_of_policies_is_an_instant_whatever_its_zone(file: Path, instant: str) -> None:
+    assert loaded(file, ORDERS + f"policies_from = {instant}").policies_from == 1_796_083_200_000_001
+
+
 def test_redacted_attributes_are_a_set_of_names_and_may_be_the_keys(file: Path) -> None:
     assert loaded(file, ORDERS + 'redact = ["email", "pk"]').redact == {"email", "pk"}
 
@@ -210,6 +220,7 @@ def test_every_part_of_the_policies_has_its_own_digest(file: Path) -> None:
         ATTRIBUTES + f"stock = {A_FUNCTION}",
         ATTRIBUTES + 'stock = { custom = "prices.rules:lowest" }',
         ATTRIBUTES + 'price = "counter"',
+        ORDERS + 'policies_from = 2026-12-01T00:00:00Z\n[datasets.orders.attributes]\nstock = "max"',
     ]
 
     # when / then

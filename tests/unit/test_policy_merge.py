@@ -10,7 +10,7 @@ import pytest
 
 from distributary.domain.change import Change
 from distributary.domain.conflict import Resolution
-from distributary.domain.errors import MalformedMessage, NotSettled
+from distributary.domain.errors import MalformedMessage, NotSettled, Unavailable
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.merge import Effect, Merged
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, item, key
@@ -218,6 +218,24 @@ def test_a_row_put_on_top_of_a_deletion_that_has_not_arrived_brings_the_deletion
     assert tombstone is not None
     assert tombstone.deletion == deletion.version
     assert site.merge(deletion).effect is Effect.KEPT
+
+
+def test_a_deletion_that_is_brought_along_claims_nothing_that_was_written_on_top_of_it(site: StateSite) -> None:
+    """With all that the row had seen in its context, an insert over the tombstone passed for one that had seen it."""
+    # given: a function that noted the deletion beneath a row, and ended
+    again = reborn(deleted(put(n=5)), n=2)
+    site.fail("remembered", Unavailable("gone"))
+    with pytest.raises(Unavailable):
+        site.merge(again)
+
+    # when: an application puts the row over that tombstone before the change comes again
+    site.now = again.version.timestamp + SECOND
+    site.put(n=3)
+    site.settle_all()
+    site.merge(again)
+
+    # then: nothing that either has added is lost
+    assert site.number == "5"
 
 
 def test_no_order_of_deliveries_matters() -> None:

@@ -179,5 +179,5 @@ def test_an_attribute_that_holds_no_document_is_malformed(value: Any) -> None:
         from_attribute(value)
 
 
-def test_a_row_without_the_attribute_has_the_empty_document() -> None:
-    assert from_attribute(None) == {}
+def test_a_row_without_the_attribute_has_no_document() -> None:
+    assert from_attribute(None) is None

@@ -92,7 +92,20 @@ def test_blocks_with_states_and_without_are_one_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    "states", [[], [None], [None, 1], ["{}", "[]"], ["{}", "{"], "{}", {"a": "{}"}, [None, "\x00"]]
+    "states",
+    [
+        [],
+        [None],
+        [None, 1],
+        ["{}", "[]"],
+        ["{}", "{"],
+        "{}",
+        {"a": "{}"},
+        [None, "\x00"],
+        [None, '{"i": 5}'],
+        [None, '{"i": "now"}'],
+        [None, '{"f": "ffffffffffffff.0.eu-west-1"}'],
+    ],
 )
 def test_a_block_whose_states_cannot_be_is_refused(states: Any) -> None:
     document = json.loads(json.dumps(_block().document()))

@@ -58,7 +58,9 @@ class Bulk(Protocol):
     """The rows and tombstones of one table of a database that stamps its writes, many at a time.
 
     For what is plain: the writer of a change had seen all that this replica knows of the row, the row itself and its
-    tombstone, so it replaces both and its stamp stands as it is. `domain.stamped_merge` would do the same.
+    tombstone, so it replaces both and its stamp stands as it is, and its state. `domain.stamped_merge`, or where states
+    are joined `domain.stamped_states`, would do the same. There a put is plain over a tombstone only if its state says
+    that it was made on top of that deletion or a newer one: its context may cover one that it could not see.
     """
 
     def take(self, block: Block) -> Taken:
@@ -70,7 +72,7 @@ class Bulk(Protocol):
         ...
 
     def outlived(self, block: Block) -> Sequence[int]:
-        """The places of changes that a tombstone covers."""
+        """The places of changes that a tombstone covers; where states are joined, of all that may not be on top."""
         ...
 
 

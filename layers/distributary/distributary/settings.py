@@ -30,7 +30,7 @@ from distributary.domain.policies import Policy
 from distributary.domain.version import MICROSECONDS
 from distributary.settings_file import FILE, SettingsFile
 from distributary.settings_policies import KEYS as POLICY_KEYS
-from distributary.settings_policies import LONGEST_JOURNAL, attributes, priority, redacted
+from distributary.settings_policies import LONGEST_JOURNAL, attributes, instant, priority, redacted
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,27}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
@@ -89,6 +89,7 @@ def _with_policies(file: SettingsFile, table: Mapping[str, Any], here: str, data
         priority=priority(file, table, here, dataset.regions),
         attributes=attributes(file, table.get("attributes", {}), f"{here}.attributes", engine, key, tables),
         generation=file.whole(table.get("policies_generation", 1), f"{here}.policies_generation"),
+        policies_from=instant(file, table.get("policies_from"), f"{here}.policies_from"),
         redact=redacted(file, table.get("redact", []), f"{here}.redact"),
         journal_days=file.whole(table.get("journal_days", 90), f"{here}.journal_days", LONGEST_JOURNAL),
     )

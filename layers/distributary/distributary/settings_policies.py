@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from distributary.domain.dataset import Engine, KeySchema
@@ -11,7 +12,9 @@ from distributary.domain.image import OWN_ATTRIBUTES
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
 from distributary.settings_file import SettingsFile
 
-KEYS = frozenset({"conflict", "region_priority", "attributes", "policies_generation", "redact", "journal_days"})
+KEYS = frozenset(
+    {"conflict", "region_priority", "attributes", "policies_generation", "policies_from", "redact", "journal_days"}
+)
 """The keys of a dataset that are read here."""
 
 LONGEST_JOURNAL = 3650
@@ -20,6 +23,7 @@ LONGEST_JOURNAL = 3650
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _NAMED = tuple(policy.value for policy in AttributePolicy if policy is not AttributePolicy.CUSTOM)
 _ONE_OF = f"use one of {', '.join(_NAMED)}"
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _OWN = '{ custom = "package.module:function" }'
 
 
@@ -57,6 +61,15 @@ def attributes(
         else:
             _check_attribute(file, name, at, key)
     return rules
+
+
+def instant(file: SettingsFile, value: Any, here: str) -> int:
+    """The microseconds of an instant, 0 where none is told. Raises InvalidSettings."""
+    if value is None:
+        return 0
+    if not isinstance(value, datetime) or value.tzinfo is None or value < _BEGINNING:
+        raise file.refuse(here, f"{value!r} is no instant", "write one with its zone, as in 2026-12-01T00:00:00Z")
+    return (value - _BEGINNING) // timedelta(microseconds=1)
 
 
 def redacted(file: SettingsFile, value: Any, here: str) -> frozenset[str]:

@@ -16,6 +16,7 @@ from distributary.domain.change import Change
 from distributary.domain.errors import MalformedMessage, MalformedStamp
 from distributary.domain.image import OWN_ATTRIBUTES, AttributeValue, Image
 from distributary.domain.stamp import Stamp, Writer, is_plain_stamp, is_stamp, parse
+from distributary.domain.state_documents import incarnation_in
 from distributary.domain.state_texts import document_in, state_text
 
 Column: TypeAlias = Sequence[str | None]
@@ -173,7 +174,7 @@ def block_from(document: Any, dataset: str, home: str, regions: Sequence[str]) -
         _check_present([*(columns[name] for name in key), stamps, sources])
         _check_stamps(stamps, home, regions)
         if states is not None:
-            _check_states(states, len(stamps), deletes)
+            _check_states(states, stamps, deletes)
         return Block(dataset, table, home, tuple(key), columns, stamps, sources, int(captured_at), deletes, states)
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise MalformedMessage(f"a block lacks or garbles {type(error).__name__} {error}") from error
@@ -211,13 +212,14 @@ def _check_texts(texts: Iterable[str]) -> None:
         raise MalformedMessage("a text holds the character zero")
 
 
-def _check_states(states: Any, count: int, deletes: bool) -> None:
-    """Each is an object of JSON, or missing; what is in it is read where it is decided on."""
+def _check_states(states: Any, stamps: Sequence[str], deletes: bool) -> None:
+    """Each is an object of JSON, or missing, and on top of nothing newer; all else is read where it is decided on."""
     if deletes:
         raise MalformedMessage("a deletion has no state")
-    _check_values([states], count)
-    for text in states:
-        document_in(text)
+    _check_values([states], len(stamps))
+    for text, stamp in zip(states, stamps, strict=True):
+        if text is not None:
+            incarnation_in(document_in(text), parse(stamp).version)
 
 
 def _check_stamps(stamps: Sequence[str], home: str, regions: Sequence[str]) -> None:

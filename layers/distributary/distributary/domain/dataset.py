@@ -62,6 +62,7 @@ class Dataset:
     key: of DynamoDB's one table. tables: patterns of the tables of an Aurora database, schema and name or *.
     priority: of `region_priority`. attributes: rules by attribute or, of an Aurora database, by schema.table.column.
     generation: grows with each change of policies, so that of two files that are live at once the newer is known.
+    policies_from: microseconds; what was written before that is decided by the last write, 0 where nothing was.
     redact: attributes (columns, of whatever table) whose values the journal keeps as keyed hashes only. journal_days:
     how long it keeps a conflict. functions: what custom rules name, once loaded.
     """
@@ -77,6 +78,7 @@ class Dataset:
     priority: tuple[str, ...] = ()
     attributes: Mapping[str, AttributeRule] = field(default_factory=dict)
     generation: int = 1
+    policies_from: int = 0
     redact: frozenset[str] = frozenset()
     journal_days: int = 90
     functions: Mapping[str, Join] = field(default_factory=dict)
@@ -98,6 +100,8 @@ class Dataset:
             told["priority"] = self.priority
         if self.attributes:
             told["attributes"] = {name: (rule.policy.value, rule.function) for name, rule in self.attributes.items()}
+        if self.policies_from:
+            told["from"] = self.policies_from
         return fingerprint(json.dumps(told, sort_keys=True))
 
     def policies_of(self, table: str = "") -> Policies:

@@ -6,7 +6,7 @@ made on top of it, whatever the versions say.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from distributary.domain.change import Change
 from distributary.domain.conflict import Side, unaware
@@ -23,33 +23,48 @@ from distributary.domain.steps import Decision, Look, Record, Remember
 from distributary.domain.version import Context, Version
 
 
-def merge_states(change: Change, place: Place, lattice: StateLattice, *, take_unsettled: bool) -> Decision[Merged]:
+def merge_states(
+    change: Change, place: Place, lattice: StateLattice, *, since: int = 0, take_unsettled: bool
+) -> Decision[Merged]:
     """Join a change into a replica's row; raises NotSettled while a local write of it has not been captured.
 
-    take_unsettled: a row that nobody has given a version, and of which no local write is known, is taken as it is.
+    since: when the table has got these policies, microseconds; 0 if it never had others. take_unsettled: a row that
+    nobody has given a version, and of which no local write is known, is taken as it is.
     """
+    here = _Here(change, place, lattice, since, take_unsettled)
     if change.image is None:
-        return (yield from _delete(change, place, lattice, take_unsettled))
-    return (yield from _put(change, state_in(change, lattice), place, lattice, take_unsettled))
+        return (yield from _delete(here))
+    return (yield from _put(here, state_in(change, lattice)))
 
 
-def _put(
-    change: Change, arriving: RowState, place: Place, lattice: StateLattice, take_unsettled: bool
-) -> Decision[Merged]:
+@dataclass(frozen=True)
+class _Here:
+    """The circumstances of merging one change; see `merge_states`."""
+
+    change: Change
+    place: Place
+    lattice: StateLattice
+    since: int
+    take_unsettled: bool
+
+
+def _put(here: _Here, arriving: RowState) -> Decision[Merged]:
+    change, place, lattice = here.change, here.place, here.lattice
     for _ in range(ATTEMPTS):
         state: State = (yield Look()).trusting(place.latest)
         row, tombstone = state.row, state.tombstone
-        present = _present(row, tombstone, lattice, take_unsettled)
+        present = _present(here, row, tombstone)
         deletion = tombstone.deletion if tombstone else None
         if row is not None and tombstone and deletion and (present is None or present.incarnation < deletion):
             yield from take_away(row, tombstone, place)
             continue
         if tombstone and deletion and arriving.incarnation < deletion:
             return (yield from _stays_deleted(change, deletion, tombstone.context, place, lattice))
-        if (
-            arriving.incarnation > (deletion or ALWAYS) and not arriving.from_plain
-        ):  # the deletion beneath it, which has not arrived yet
-            noted = buried(tombstone, replace(change, version=arriving.incarnation), place)
+        if arriving.incarnation > (deletion or ALWAYS) and not arriving.from_plain:
+            # the deletion beneath it, which has not arrived yet
+            # What was written on top of that, whoever inserts a row over the tombstone has not seen.
+            seen = change.context.before(arriving.incarnation).including(arriving.incarnation)
+            noted = buried(tombstone, replace(change, version=arriving.incarnation, context=seen), place)
             yield Remember(state.stored, noted)
             continue
         joined = lattice.join(present, arriving) if present else arriving
@@ -62,10 +77,9 @@ def _put(
     raise NotSettled("the row was written again and again while a change was to be merged")
 
 
-def _present(
-    row: Row | None, tombstone: Tombstone | None, lattice: StateLattice, take_unsettled: bool
-) -> RowState | None:
+def _present(here: _Here, row: Row | None, tombstone: Tombstone | None) -> RowState | None:
     """The state that is there; that of a row which is gone but for its writes in the ledger; none if there is none."""
+    lattice, take_unsettled = here.lattice, here.take_unsettled
     ledger = tombstone.ledger if tombstone else None
     if row is None:
         kept = state_of(Row(ledger.image), lattice) if ledger and ledger.image is not None else None
@@ -74,12 +88,14 @@ def _present(
     if row.marked and row.as_stamped and tombstone and tombstone.deletion:
         return None  # somebody has announced to remove it
     state = state_of(row, lattice)
-    without_version = STAMP_ATTRIBUTE not in row.image or (row.stamp is not None and row.version is None)
-    if state is None and take_unsettled and ledger is None and without_version:
+    if state is not None:
+        return state
+    if ledger is None and take_unsettled and (STAMP_ATTRIBUTE not in row.image or (row.stamp and row.version is None)):
         return None  # below whatever arrives; what was written here comes back with its own record
-    if state is None:
-        raise NotSettled("a local write of the row is still in the change stream")
-    return state
+    early = row.version if ledger is None and row.settled and row.version else None
+    if early and early.timestamp < here.since and (take_unsettled or here.change.context.covers(early)):
+        return lattice.began(row.content, early, row.context)  # a stamping writer's, captured before the policies began
+    raise NotSettled("a local write of the row is still in the change stream")
 
 
 def _conclude(
@@ -107,7 +123,8 @@ def _stays_deleted(
     return Merged(Effect.KEPT, conflict)
 
 
-def _delete(change: Change, place: Place, lattice: StateLattice, take_unsettled: bool) -> Decision[Merged]:
+def _delete(here: _Here) -> Decision[Merged]:
+    change, place, lattice = here.change, here.place, here.lattice
     for _ in range(ATTEMPTS):
         state: State = (yield Look()).trusting(place.latest)
         noted = buried(state.tombstone, change, place)
@@ -118,7 +135,7 @@ def _delete(change: Change, place: Place, lattice: StateLattice, take_unsettled:
         row = state.row
         if row is None:
             return Merged(Effect.DELETED if noted.deletion == change.version else Effect.KEPT)
-        present = _present(row, state.tombstone, lattice, take_unsettled)
+        present = _present(here, row, state.tombstone)
         if present is not None and present.incarnation >= (noted.deletion or change.version):
             return Merged(Effect.KEPT)
         conflict = present is not None and unaware(change.version, change.context, present.context)

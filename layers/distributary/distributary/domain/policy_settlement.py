@@ -22,7 +22,7 @@ from distributary.domain.origin import Origin, origin_of
 from distributary.domain.place import Place
 from distributary.domain.removal import ATTEMPTS
 from distributary.domain.row import Ledger, Row, State, Tombstone
-from distributary.domain.row_state import RowState, StateLattice
+from distributary.domain.row_state import BEGUN, RowState, StateLattice
 from distributary.domain.settled_rows import conflict_between, image_of, look_again, show, state_of, take_away
 from distributary.domain.settlement import Settled
 from distributary.domain.stamp import UNKNOWN, link_of_insert, link_to
@@ -33,29 +33,36 @@ from distributary.domain.version import NOTHING_SEEN, Version, mint
 
 @dataclass(frozen=True)
 class _Here:
-    """The circumstances of settling one record."""
+    """The circumstances of settling one record. since: see `settle_states`."""
 
     record: StreamRecord
     origin: Origin
     place: Place
     lattice: StateLattice
+    since: int
 
 
 def settle_states(
-    records: Sequence[StreamRecord], place: Place, lattice: StateLattice, *, ignore_expired: bool = False
+    records: Sequence[StreamRecord],
+    place: Place,
+    lattice: StateLattice,
+    *,
+    since: int = 0,
+    ignore_expired: bool = False,
 ) -> Decision[list[Settled]]:
     """Classify records of one row, in their order, and settle the home row.
 
     Raises NotSettled when that does not hold still. All are taken in together. The last of the local ones has a change
     to ship, which has the others in it; so has a deletion, over which a row that was there before may have come back.
-    ignore_expired: deletions by the time to live stay in their region.
+    since: when the table has got these policies, microseconds; 0 if it never had others. ignore_expired: deletions by
+    the time to live stay in their region.
     """
     believed = tuple(map(partial(_trusted, place=place), records))
-    told, last, noted = yield from _take_in(believed, place, lattice, ignore_expired)
+    told, last, noted = yield from _take_in(believed, place, lattice, ignore_expired, since)
     settled = [Settled(origin) for origin in told]
     for at, record in enumerate(believed):
         if record.new is None and told[at].local and _is_of(noted.deletion, record, place):
-            settled[at] = Settled(told[at], _deletion_again(_Here(record, told[at], place, lattice), noted))
+            settled[at] = Settled(told[at], _deletion_again(_Here(record, told[at], place, lattice, since), noted))
     if last is not None:
         at, here, ledger = last
         put = ledger.image is not None
@@ -77,7 +84,7 @@ def _trusted(record: StreamRecord, place: Place) -> StreamRecord:
 
 
 def _take_in(
-    records: Sequence[StreamRecord], place: Place, lattice: StateLattice, ignore_expired: bool
+    records: Sequence[StreamRecord], place: Place, lattice: StateLattice, ignore_expired: bool, since: int
 ) -> Decision[tuple[list[Origin], tuple[int, _Here, Ledger] | None, Tombstone]]:
     """Take local writes into the ledger, durably: what each record was, which is its last, and the new tombstone."""
     for _ in range(ATTEMPTS):
@@ -85,7 +92,7 @@ def _take_in(
         known = stored.trusting(place.latest) if stored else Tombstone()
         noted, told, last = known, list[Origin](), None
         for at, record in enumerate(records):
-            here = _Here(record, origin_of(record, place.region, noted), place, lattice)
+            here = _Here(record, origin_of(record, place.region, noted), place, lattice, since)
             told.append(here.origin)
             if here.origin is Origin.ECHO or (here.origin is Origin.EXPIRED and ignore_expired):
                 continue
@@ -116,7 +123,8 @@ def _ledger(here: _Here, tombstone: Tombstone) -> Ledger:
     if record.new is None:
         seen = (known.context if known else NOTHING_SEEN).including(version)
         return Ledger(record.sequence, version, None, seen)
-    incarnation = beneath.deletion if beneath and beneath.deletion else known.incarnation if known else ALWAYS
+    deletion = beneath.deletion if beneath and beneath.deletion else known.incarnation if known else ALWAYS
+    incarnation = max(deletion, Version(here.since, 0, BEGUN)) if here.since else deletion
     old = record.old.content if record.old else {}
     state = lattice.written(known, old, record.new.content, Moment(version, record.sequence), incarnation)
     if beneath is not None:
@@ -192,7 +200,8 @@ def _show(here: _Here, at: State, state: RowState) -> Decision[tuple[bool, bool]
         taken_by_us = tombstone is not None and tombstone.removing is not None and not dead
         return (not taken_by_us or (yield from show(None, state, here.place, here.lattice))), False
     present = state_of(row, here.lattice)
-    if present is not None and present.incarnation == state.incarnation and not dead:
+    alike = present is not None and (present.incarnation == state.incarnation or present.from_plain or state.from_plain)
+    if present is not None and alike and not dead:
         return (yield from _join(here, row, present, state))
     ahead = row.version is not None and row.version > state.version
     as_written = here.record.new is not None and same_content(row.content, here.record.new.content) and not ahead
@@ -241,7 +250,8 @@ def _settle_deletion(here: _Here, ledger: Ledger) -> Decision[Settled]:
 
 def _put(here: _Here, ledger: Ledger, state: RowState) -> Change:
     image = here.lattice.visible(state)
-    return replace(_change(here, ledger, image), context=state.context, state=document_of(state))
+    document = None if state.plain_born else document_of(state)
+    return replace(_change(here, ledger, image), context=state.context, state=document)
 
 
 def _deletion(here: _Here, ledger: Ledger) -> Change:

@@ -6,8 +6,9 @@ Two states become one by joining their parts. What a state knows beside its valu
 A deletion removes a row unless it was made on top of it. So of two states made on top of different deletions that of
 the newer counts whole, and a row is there if nothing newer than that was deleted.
 
-A row from before its policies has no memory, and regions where these do not hold yet let the newer of two such rows, or of
-such a row and a deletion, stand. So its incarnation is its own version, and that of whatever is written on top of it.
+A row from before its policies has no memory, and regions where these do not hold yet let the newer of two such rows,
+or of such a row and a deletion, stand. So its incarnation is its own version. Whatever is written once the policies
+have begun is of the incarnation of that instant, above all that was written before, seen or not.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from distributary.domain.notation import Notation
 from distributary.domain.policies import Policies
 from distributary.domain.version import NOTHING_SEEN, Context, Version
 
+BEGUN = "begun"
+"""In the place of a region: the instant from which a table has its policies, as an incarnation."""
+
 
 @dataclass(frozen=True)
 class RowState:
     """version: the newest that was merged. context: all that were. incarnation: the deletion beneath, if any.
 
-    from_plain: the incarnation is a row that was written before these policies, and no deletion.
+    from_plain: the incarnation is no deletion, but that of a row from before its policies, or their beginning.
     """
 
     version: Version
@@ -39,6 +43,11 @@ class RowState:
     attributes: Mapping[str, AttributeState]
     incarnation: Version = ALWAYS
     from_plain: bool = False
+
+    @property
+    def plain_born(self) -> bool:
+        """Whether nothing was written or merged since before the policies, so that the row's stamp tells all."""
+        return self.from_plain and self.version == self.incarnation
 
     def covers(self, version: Version) -> bool:
         """Whether this state has seen a version; what was there before replication, all have."""
@@ -63,7 +72,7 @@ class StateLattice:
         return {**state.base.content, **{name: value for name, value in own.items() if value is not None}}
 
     def began(self, content: Image, version: Version, context: Context = NOTHING_SEEN) -> RowState:
-        """The state of a row that was there before anything was known of its policies. version: ALWAYS if it has none."""
+        """The state of a row that was there before its policies. version: ALWAYS where it has none."""
         # A number that replicas know by its version began with it; one that nobody knows began for all alike.
         own = {name: lattice.began(content.get(name), version) for name, lattice in self.lattices.items()}
         base = base_state.began(self.without_own(content), version, self.policies)
@@ -72,7 +81,8 @@ class StateLattice:
 
     def written(self, known: RowState | None, old: Image, new: Image, at: Moment, incarnation: Version) -> RowState:
         """The state after a local write that found the content `old` (empty: no row) and left `new`."""
-        alive = known if known is not None and known.incarnation >= incarnation else None
+        begun = incarnation.region == BEGUN
+        alive = known if known is not None and (begun or known.incarnation >= incarnation) else None
         own = dict(alive.attributes) if alive else {}
         for name, lattice in self.lattices.items():
             state = lattice.written(own.get(name), old.get(name), new.get(name), at)
@@ -83,15 +93,16 @@ class StateLattice:
         )
         context = (known.context if known else NOTHING_SEEN).including(at.version)
         version = max(at.version, known.version) if known else at.version
-        if alive is None:
-            return RowState(version, context, base, own, incarnation)
-        return RowState(version, context, base, own, alive.incarnation, alive.from_plain)
+        if alive is not None and alive.incarnation >= incarnation:
+            return RowState(version, context, base, own, alive.incarnation, alive.from_plain)
+        return RowState(version, context, base, own, incarnation, begun)
 
     def join(self, one: RowState, other: RowState) -> RowState:
         """Both states as one: commutative, associative and idempotent."""
         context = one.context.merge(other.context)
         if one.incarnation != other.incarnation:
-            return replace(max(one, other, key=lambda state: state.incarnation), context=context)
+            later = max(one, other, key=lambda state: state.incarnation)
+            return replace(later, version=max(one.version, other.version), context=context)
         if context == one.context and one.covers(other.version):
             return one  # it has all of the other in it; said by the parts as well, unless those had other policies
         if context == other.context and other.covers(one.version):

@@ -40,7 +40,7 @@ def state_in(change: Change, lattice: StateLattice) -> RowState:
 def image_of(state: RowState, link: str, lattice: StateLattice) -> Image:
     """The whole row that shows a state."""
     content = lattice.visible(state)
-    own = {STATE_ATTRIBUTE: as_attribute(document_of(state))}
+    own = {} if state.plain_born else {STATE_ATTRIBUTE: as_attribute(document_of(state))}
     stamp = Stamp(state.version, state.context, Writer.REPLICATION, digest_of(content), link)
     return stamped({**content, **own}, stamp)
 

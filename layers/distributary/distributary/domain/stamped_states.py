@@ -61,9 +61,8 @@ class _Put(_Here):
         Of what the put had seen only what is older than that deletion may be claimed for it: the rest was written on
         top of it, and whoever inserts a row over this tombstone has not seen that.
         """
-        deletion, seen = self.state.incarnation, self.state.context.entries
-        older = {region: at for region, at in seen.items() if Version(*at, region) < deletion}
-        return _buried(tombstone, deletion, Context(older).including(deletion))
+        deletion = self.state.incarnation
+        return _buried(tombstone, deletion, self.state.context.before(deletion).including(deletion))
 
     def removal(self, tombstone: Tombstone | None) -> Side:
         """The deletion that takes a row away; what the put had seen of the row, the deletion beneath it had, too."""

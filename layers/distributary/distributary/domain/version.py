@@ -76,6 +76,10 @@ class Context:
             return self
         return Context({region: at for region, at in self.entries.items() if at.timestamp <= latest})
 
+    def before(self, version: Version) -> Context:
+        """What of this context is older than a version."""
+        return Context({region: at for region, at in self.entries.items() if Version(*at, region) < version})
+
     def including(self, version: Version) -> Context:
         """This context after the version was seen too."""
         return self.merge(Context({version.region: version.instant}))

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from distributary.domain.block import Block, joined
 from distributary.domain.change import TRUSTED_AGE, Change
+from distributary.domain.crdt import ALWAYS
 from distributary.domain.errors import DistributaryError
 from distributary.domain.facts import ApplyReport
 from distributary.domain.merge import Effect
-from distributary.domain.version import TIMESTAMP_DIGITS
+from distributary.domain.stamp import parse
+from distributary.domain.state_documents import incarnation_in
+from distributary.domain.state_texts import document_in
+from distributary.domain.version import TIMESTAMP_DIGITS, Version
 from distributary.ports import Bulk
 
 SIZE = 5_000
@@ -110,12 +115,22 @@ def _newest(batch: Batch, report: ApplyReport) -> Batch:
 
     Writes of a row in one database follow each other, so the later one had seen the earlier one.
     """
-    stamps = batch.block.stamps
     rows = list(batch.block.rows())
-    order = range(len(rows)) if len(set(rows)) == len(rows) else sorted(range(len(rows)), key=stamps.__getitem__)
-    last = {rows[at]: at for at in order}
-    if len(last) == len(rows):
+    if len(set(rows)) == len(rows):
         return batch
+    last = {rows[at]: at for at in sorted(range(len(rows)), key=partial(_turn, batch.block))}
     report.effects[Effect.KEPT] += len(rows) - len(last)
     report.homes[batch.block.home] += len(rows) - len(last)
     return batch.pick(list(last.values()))
+
+
+def _turn(block: Block, at: int) -> tuple[Version, str]:
+    """A change's place among those of its row. Where states are joined, what it was made on top of comes first.
+
+    A row that could not see the deletion of its key is removed without a trace, and a clock may step back after that.
+    """
+    stamp = block.stamps[at]
+    if block.states is None:
+        return ALWAYS, stamp
+    incarnation, _ = incarnation_in(document_in(block.states[at]), parse(stamp).version)
+    return incarnation, stamp

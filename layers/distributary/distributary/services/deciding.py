@@ -14,6 +14,7 @@ from distributary.domain.dataset import Dataset
 from distributary.domain.merge import Merged, merge
 from distributary.domain.notation import Notation
 from distributary.domain.place import Place
+from distributary.domain.policy_begin import settle_from
 from distributary.domain.policy_merge import merge_states
 from distributary.domain.policy_settlement import settle_states
 from distributary.domain.row_state import StateLattice
@@ -47,13 +48,18 @@ def settling(dataset: Dataset) -> Settling:
     policies = dataset.policies_of()
     if policies.plain:
         return ONE_BY_ONE
-    return Settling(partial(settle_states, lattice=StateLattice(policies, Notation.DYNAMODB)), together=True)
+    lattice = StateLattice(policies, Notation.DYNAMODB)
+    if dataset.policies_from:
+        return Settling(partial(settle_from, lattice=lattice, since=dataset.policies_from), together=True)
+    return Settling(partial(settle_states, lattice=lattice), together=True)
 
 
 def merging(dataset: Dataset) -> Callable[..., Decision[Merged]]:
     """The decision of apply, for a dataset of DynamoDB."""
     policies = dataset.policies_of()
-    return merge if policies.plain else partial(merge_states, lattice=StateLattice(policies, Notation.DYNAMODB))
+    if policies.plain:
+        return merge
+    return partial(merge_states, lattice=StateLattice(policies, Notation.DYNAMODB), since=dataset.policies_from)
 
 
 def merging_stamped(dataset: Dataset) -> Callable[..., Decision[Merged]]:

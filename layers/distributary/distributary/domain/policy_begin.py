@@ -1,0 +1,63 @@
+"""Settles the writes of a table that gets policies with memory while it is in use: from one instant on, in all regions.
+
+What was written before is decided as without policies, also by functions that know them already, however late or often
+its records come. So it does not matter in which order regions are deployed, as long as all are by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from distributary.domain.change import StreamRecord
+from distributary.domain.image import STATE_ATTRIBUTE
+from distributary.domain.place import Place
+from distributary.domain.policy_settlement import settle_states
+from distributary.domain.row import Row
+from distributary.domain.row_state import StateLattice
+from distributary.domain.settlement import Settled, settle
+from distributary.domain.steps import Decision, Write
+
+T = TypeVar("T")
+
+
+def settle_from(
+    records: Sequence[StreamRecord], place: Place, lattice: StateLattice, since: int, *, ignore_expired: bool = False
+) -> Decision[list[Settled]]:
+    """Settle records of one row, in their order. since: microseconds. Raises NotSettled as both ways to settle do."""
+    settled: list[Settled] = []
+    for record in records:
+        if not _before(record, since):
+            break
+        settled.append((yield from _keeping_states(settle(record, place, ignore_expired=ignore_expired))))
+    rest = records[len(settled) :]
+    if rest:
+        settled += yield from settle_states(rest, place, lattice, since=since, ignore_expired=ignore_expired)
+    return settled
+
+
+def _before(record: StreamRecord, since: int) -> bool:
+    """Whether a write was made before that, and not on top of a state, as far as the record itself tells."""
+    images = [row.image for row in (record.old, record.new) if row is not None]
+    return record.created_at < since and not any(STATE_ATTRIBUTE in image for image in images)
+
+
+def _keeping_states(decision: Decision[T]) -> Decision[T]:
+    """The decision, with every row that keeps its version keeping its state: it may have been written since."""
+    answer: Any = None
+    while True:
+        try:
+            step = decision.send(answer)
+        except StopIteration as done:
+            told: T = done.value
+            return told
+        answer = yield _with_state(step) if isinstance(step, Write) else step
+
+
+def _with_state(write: Write) -> Write:
+    if write.expected is None or write.image is None or STATE_ATTRIBUTE not in write.expected.image:
+        return write
+    if Row(write.image).version != write.expected.version:
+        return write
+    return replace(write, image={**write.image, STATE_ATTRIBUTE: write.expected.image[STATE_ATTRIBUTE]})

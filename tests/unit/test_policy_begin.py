@@ -1,0 +1,126 @@
+"""A table that gets policies while it is in use: what was written before is decided as before, whenever it is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from distributary.domain.change import Change
+from distributary.domain.dataset import Dataset
+from distributary.domain.image import STATE_ATTRIBUTE
+from distributary.domain.version import Version
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of
+from tests.unit.state_sites import STOCK, StateSite
+
+BEGIN = NOW + 100 * SECOND
+LATE: Dataset = replace(STOCK, generation=2, policies_from=BEGIN)
+
+
+def with_policies(site: Site) -> StateSite:
+    """The same replica after its functions were deployed with the policies."""
+    deployed = StateSite(site.region, dataset=LATE, now=site.now)
+    deployed.table, deployed.replica, deployed.taken = site.table, site.replica, site.taken
+    deployed.table.clock = deployed.clock
+    return deployed
+
+
+@pytest.fixture
+def reborn() -> Site:
+    """A row that was deleted and put again before there were policies; the deletion is still known."""
+    site = Site(HOME)
+    site.put(n=5)
+    site.settle_all()
+    site.delete()
+    site.settle_all()
+    site.put(n=7)
+    site.settle_all()
+    return site
+
+
+def test_a_row_from_before_that_was_deleted_and_put_again_stays_when_a_peer_writes_it(reborn: Site) -> None:
+    row = reborn.present()
+    change = change_of(n=9, at=reborn.now + 5 * SECOND)
+    site = with_policies(reborn)
+    site.merge(replace(change, context=row.context.including(change.version)))
+    assert site.number == "9"
+
+
+def test_and_when_it_is_written_here(reborn: Site) -> None:
+    site = with_policies(reborn)
+    site.now = BEGIN
+    site.update(n=8)
+    site.settle_all()
+    assert site.number == "8"
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+def test_a_write_of_before_is_shipped_without_a_state_whoever_captures_it(deployed: bool) -> None:
+    site = Site(HOME)
+    site.put(n=1)
+    change = (with_policies(site) if deployed else site).change()
+    assert (change.state, change.version) == (None, Version(NOW + SECOND, 1, HOME))
+
+
+@pytest.mark.parametrize("changes", [
+    [change_of(n=1, at=NOW), change_of(n=2, at=NOW + 1)],
+    [change_of(n=1, at=NOW), deletion_of(at=NOW + 1)],
+    [deletion_of(at=NOW), change_of(n=2, at=NOW + 1)],
+    [change_of(n=1, at=NOW), change_of(n=2, at=NOW, home=FAR)],
+], ids=["puts", "put, deletion", "deletion, put", "puts of one instant"])  # fmt: skip
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_was_written_before_is_decided_alike_with_policies_and_without(
+    changes: list[Change], backwards: bool
+) -> None:
+    plain, deployed = Site(HOME), with_policies(Site(HOME))
+    for change in changes[::-1] if backwards else changes:
+        plain.merge(change)
+        deployed.merge(change)
+    assert deployed.state() == plain.state()
+
+
+def test_from_then_on_what_two_regions_add_to_one_row_is_added_up() -> None:
+    # given: a row from before, in two regions
+    home, peer = Site(HOME), Site(PEER)
+    home.put(n=10)
+    (first,) = home.changes()
+    peer.merge(first)
+    peer.settle_all()
+    # when: both add to it once the policies have begun
+    sites = [with_policies(each) for each in (home, peer)]
+    for added, site in zip((1, 5), sites, strict=True):
+        site.now = BEGIN
+        site.update(n=10 + added)
+    changes = [site.change() for site in sites]
+    for site, change in zip(sites, reversed(changes), strict=True):
+        site.merge(change)
+    # then
+    assert [site.number for site in sites] == ["16", "16"]
+
+
+def test_a_write_of_since_stands_against_one_of_before_that_comes_late() -> None:
+    site = with_policies(Site(HOME))
+    site.now = BEGIN
+    site.put(n=1)
+    site.settle_all()
+    site.merge(change_of(n=2, at=BEGIN - SECOND))
+    assert site.number == "1"
+
+
+def test_a_write_of_before_that_is_captured_again_leaves_a_later_state_alone() -> None:
+    # given: a write of before, captured, and a peer's of since on top of it
+    site = with_policies(Site(HOME))
+    site.put(n=1)
+    (first,) = site.changes()
+    peer = with_policies(Site(PEER))
+    peer.merge(first)
+    peer.settle_all()
+    peer.now = BEGIN
+    peer.update(n=4)
+    site.now = BEGIN
+    site.merge(peer.change())
+    state = site.present().image[STATE_ATTRIBUTE]
+    # when: the record of the first comes again
+    site.settle(site.table.stream[0])
+    # then
+    assert (site.number, site.present().image[STATE_ATTRIBUTE]) == ("4", state)
