@@ -180,6 +180,20 @@ def test_what_has_an_order_can_be_the_greatest(aurora: Site, kind: str) -> None:
     assert aurora.ask(f"SELECT v = '{high}' FROM t") == [(True,)]
 
 
+@BOTH_WAYS
+@pytest.mark.parametrize("name", ['sel"ect', "o'brien", "$1 %s :x", "UPPER case", "水", "$body$", "x" * 63, "tab\tle"])
+def test_every_legal_name_may_have_a_policy(aurora: Site, name: str) -> None:
+    column = '"' + name.replace('"', '""') + '"'
+    aurora.write(f"CREATE TABLE t (id int PRIMARY KEY, {column} int NOT NULL, note text)")
+    with_rules(aurora, **{name: "counter"})
+    aurora.dataset = replace(aurora.dataset, conflict=Policy.ATTRIBUTE_MERGE)
+    aurora.install()
+    aurora.write("INSERT INTO t VALUES (1, 1)", f"UPDATE t SET {column} = {column} + 1")
+    (document,) = documents(aurora)
+    assert document is not None
+    assert document["a"] == {name: {"n": "0", "t": {"us-east-1": ["2", "2"]}}}
+
+
 def test_columns_that_may_be_null_are_a_risk(aurora: Site) -> None:
     aurora.write("CREATE TABLE t (id int PRIMARY KEY, n int)")
     with_rules(aurora, n="counter")

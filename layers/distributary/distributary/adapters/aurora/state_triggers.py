@@ -159,12 +159,11 @@ END""")  # fmt: skip
         if self._policies.base is Policy.ATTRIBUTE_MERGE:
             document = _document(**_BENEATH, a=own, beside=self._registers())
         else:
-            statements.append(
-                f"same := base IS NOT NULL AND {_image('OLD', self._base)} *= {_image('NEW', self._base)};"
-            )
+            same = f"base IS NOT NULL AND {_image('OLD', self._base)} *= {_image('NEW', self._base)}"
             if self._policies.base in _KNOWN_ORDER:
-                statements.append(f"turn := {self._known_order()};")
-            document = _document(**_BENEATH, b="CASE WHEN same THEN base END", o=self._order(), a=own)
+                statements += [f"same := {same};", f"turn := {self._known_order()};"]
+                same = "same"
+            document = _document(**_BENEATH, b=f"CASE WHEN {same} THEN base END", o=self._order(), a=own)
         shown = (part.shows_updated for part in self._parts)
         return _lines([*statements, f"NEW.{STATE_ATTRIBUTE} := {document};", *shown])
 
