@@ -123,11 +123,17 @@ def test_two_that_insert_one_key_at_once_have_versions_of_their_own(prepared: Si
 
 
 def test_a_changed_key_is_a_deletion_and_an_insert(prepared: Site) -> None:
+    # given: a row that a peer has written, and a key whose row was deleted
     prepared.write("INSERT INTO t VALUES (1, 1), (2, 1)", "DELETE FROM t WHERE id = 2")
-    was = stamp_of(prepared)
+    was = Version(now() - 1_000_000, 0, THERE)
+    as_applied(prepared, f"UPDATE t SET replication_stamp = '{applied(was)}'")
+    # when
     prepared.write("UPDATE t SET id = 2")
-    assert tombstone_of(prepared).version > was.version
-    assert stamp_of(prepared, 2).version > max(was.version, tombstone_of(prepared, '["2"]').version)
+    # then: the deletion has seen what the peer wrote; the new row has seen the deletion of its key, and nothing else
+    assert tombstone_of(prepared).context.covers(was)
+    assert stamp_of(prepared, 2).version > tombstone_of(prepared, '["2"]').version
+    assert stamp_of(prepared, 2).context.covers(tombstone_of(prepared, '["2"]').version)
+    assert not stamp_of(prepared, 2).context.covers(was)
 
 
 def test_what_is_rolled_back_leaves_nothing(prepared: Site) -> None:

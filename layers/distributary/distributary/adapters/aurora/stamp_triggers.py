@@ -88,7 +88,8 @@ BEGIN
             {bury(table)}
             {look_beneath(table)}
         END IF;
-        NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over({seen}, beneath);{_forget(table)}
+        -- What was seen under the old key must not be taken for something of the new one.
+        NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(CASE WHEN {same} THEN {seen} END, beneath);{_forget(table)}
     END IF;
     RETURN NEW;
 END""")  # fmt: skip

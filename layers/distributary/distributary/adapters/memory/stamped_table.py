@@ -196,9 +196,8 @@ class Transaction:
         if self._lock(to) is not None:
             raise Aborted("the key is there already")
         self.rows[key_text(key)] = None
-        # Where states are joined, what was seen under the old key must not be taken for something of the new one.
-        seen = stamp_of(old) if self.table.lattice is None else None
-        stamp = self.table.stamp_over(clock, seen, beneath, self.number)
+        # What was seen under the old key must not be taken for something of the new one.
+        stamp = self.table.stamp_over(clock, None, beneath, self.number)
         self._write(to, {**old, **to}, stamp, old, beneath=beneath, moved=True)
 
     def commit(self) -> None:
