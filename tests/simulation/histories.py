@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from tests.simulation.checks import Reader, vanished, verdict
 from tests.simulation.choices import Choices
+from tests.simulation.conflict_checks import misjudged
 from tests.simulation.log_witness import LogWitness
 from tests.simulation.logs import LogWorld
 from tests.simulation.merging import MergingWorld
@@ -61,7 +62,7 @@ KINDS = (
 class Played:
     """What became of a history. record: its choices, which play it again; steps: where in it each step begins.
 
-    vanished: see `checks.vanished`.
+    vanished: see `checks.vanished`. misjudged: the conflicts on record that are none, and those that were not told.
     """
 
     kind: Kind
@@ -70,6 +71,7 @@ class Played:
     steps: tuple[int, ...]
     broken: Fault | None
     vanished: Counter[Reader]
+    misjudged: tuple[Fault, ...] = ()
 
 
 def play(
@@ -84,11 +86,15 @@ def play(
     if tell is not None:
         tell(str(setting))
     playing = {Writing.TRIGGERS: _play_logs, Writing.COUNTING: _play_merging, Writing.MERGING: _play_merging}
-    broken, seen = playing.get(kind.writing, _play_streams)(kind, choices, setting, tell)
-    return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)
+    outcome = playing.get(kind.writing, _play_streams)(kind, choices, setting, tell)
+    return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), *outcome)
 
 
-def _play_streams(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
+Outcome: TypeAlias = tuple[Fault | None, Counter[Reader], tuple[Fault, ...]]
+"""See `Played`."""
+
+
+def _play_streams(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     world = StreamWorld(choices, setting, tell)
     witness = Witness(world)
     with witness.watching():
@@ -97,20 +103,25 @@ def _play_streams(kind: Kind, choices: Choices, setting: Setting, tell: Tell) ->
     seen = vanished(witness)
     if broken is None and seen[Reader.STAMPING] and kind.writing is Writing.STAMPING:
         broken = ("a stamping writer's write vanished",)
-    return broken, seen
+    return broken, seen, _misjudged(kind, witness, broken)
 
 
-def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
+def _misjudged(kind: Kind, witness: Witness, broken: Fault | None) -> tuple[Fault, ...]:
+    """What a clock a year ahead has left in contexts is not believed, so they are not compared then."""
+    return () if kind.year_ahead or broken is not None else tuple(misjudged(witness.conflicts))
+
+
+def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     world = LogWorld(choices, setting, tell)
     witness = LogWitness(world)
     rested = world.run() and (not kind.year_ahead or recover(world))
-    return witness.verdict() if rested else ("never at rest",), witness.vanished
+    return witness.verdict() if rested else ("never at rest",), witness.vanished, ()
 
 
-def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
-    del kind
+def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     world = MergingWorld(choices, setting, tell)
     witness = MergingWitness(world)
     with witness.watching():
-        rested = world.run()
-    return merging_verdict(witness) if rested else ("never at rest",), Counter()
+        rested = world.run() and (not kind.year_ahead or recover(world))
+    broken: Fault | None = merging_verdict(witness) if rested else ("never at rest",)
+    return broken, Counter(), _misjudged(kind, witness, broken)
