@@ -56,6 +56,8 @@ def _summary(tally: Tally) -> Table:
     table.add_section()
     for who, count in sorted(tally.vanished.items()):
         table.add_row(f"own writes that vanished for a moment: {who}", str(count))
+    for what, count in sorted(tally.misjudged.items()):
+        table.add_row(f"conflicts told wrongly: {what}", str(count))
     return table
 
 

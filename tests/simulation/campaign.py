@@ -30,6 +30,7 @@ class Tally:
     code: str
     seeds: Counter[str] = field(default_factory=Counter)
     vanished: Counter[str] = field(default_factory=Counter)
+    misjudged: Counter[str] = field(default_factory=Counter)
 
     @property
     def histories(self) -> int:
@@ -50,7 +51,7 @@ def resumed(file: Path) -> Tally:
     if file.exists():
         kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["code"] == code:
-            return Tally(code, Counter(kept["seeds"]), Counter(kept["vanished"]))
+            return Tally(code, Counter(kept["seeds"]), Counter(kept["vanished"]), Counter(kept["misjudged"]))
     return Tally(code)
 
 
@@ -61,6 +62,7 @@ class Portion:
     kind: Kind
     seeds: range
     vanished: Counter[str] = field(default_factory=Counter)
+    misjudged: Counter[str] = field(default_factory=Counter)
     broken: Played | None = None
 
 
@@ -74,6 +76,7 @@ def play_on(tally: Tally, histories: int, processes: int | None = None) -> Itera
             played = running.pop(0).result()
             tally.seeds[str(played.kind)] = played.seeds.stop
             tally.vanished += played.vanished
+            tally.misjudged += played.misjudged
             yield played
             if played.broken is not None:
                 waiting = iter(())
@@ -103,13 +106,15 @@ def _play(portion: Portion) -> Portion:
 
 def _played(portion: Portion) -> Portion:
     vanished: Counter[str] = Counter()
+    misjudged: Counter[str] = Counter()
     for seed in portion.seeds:
         played = play(portion.kind, seed)
         for reader, count in played.vanished.items():
             vanished[f"{reader.value}, {portion.kind.writing.value} table"] += count
+        misjudged.update({f"{fault[0]}, {portion.kind.writing.value} table" for fault in played.misjudged})
         if played.broken is not None:
-            return Portion(portion.kind, range(portion.seeds.start, seed + 1), vanished, played)
-    return Portion(portion.kind, portion.seeds, vanished)
+            return Portion(portion.kind, range(portion.seeds.start, seed + 1), vanished, misjudged, played)
+    return Portion(portion.kind, portion.seeds, vanished, misjudged)
 
 
 def _digest() -> str:

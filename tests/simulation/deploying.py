@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from distributary.domain.dataset import Dataset
 from distributary.domain.version import MICROSECONDS
 from tests.simulation.choices import Choices
-from tests.simulation.merging import MergingRegion, MergingWorld
+from tests.simulation.merging import MergingWorld
 from tests.simulation.regions import Region
 from tests.simulation.setting import Setting
+from tests.simulation.streams import StreamRegion
 from tests.simulation.world import START
 
 SOON = 0.35
@@ -70,7 +71,7 @@ class DeployingWorld(MergingWorld):
 
 
 @dataclass(eq=False)
-class DeployingRegion(MergingRegion):
+class DeployingRegion(StreamRegion):
     """One such replica. due: its functions are to be deployed once none is running. deployed: they are."""
 
     world: DeployingWorld

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from tests.simulation.checks import Reader, vanished, verdict
 from tests.simulation.choices import Choices
+from tests.simulation.conflict_checks import misjudged
 from tests.simulation.deploying import DeployingWorld
 from tests.simulation.log_merging import LogMergingWorld
 from tests.simulation.log_merging_witness import LogMergingWitness
@@ -79,7 +80,7 @@ MERGING_WORLDS: Mapping[Writing, type[MergingWorld]] = {
 class Played:
     """What became of a history. record: its choices, which play it again; steps: where in it each step begins.
 
-    vanished: see `checks.vanished`.
+    vanished: see `checks.vanished`. misjudged: the conflicts on record that are none, and those that were not told.
     """
 
     kind: Kind
@@ -88,6 +89,7 @@ class Played:
     steps: tuple[int, ...]
     broken: Fault | None
     vanished: Counter[Reader]
+    misjudged: tuple[Fault, ...] = ()
 
 
 def play(
@@ -107,11 +109,15 @@ def play(
         Writing.TRIGGERS_MERGING: _play_log_merging,
         **dict.fromkeys(MERGING_WORLDS, _play_merging),
     }
-    broken, seen = playing.get(kind.writing, _play_streams)(kind, choices, setting, tell)
-    return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), broken, seen)
+    outcome = playing.get(kind.writing, _play_streams)(kind, choices, setting, tell)
+    return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), *outcome)
 
 
-def _play_streams(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
+Outcome: TypeAlias = tuple[Fault | None, Counter[Reader], tuple[Fault, ...]]
+"""See `Played`."""
+
+
+def _play_streams(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     world = StreamWorld(choices, setting, tell)
     witness = Witness(world)
     with witness.watching():
@@ -120,28 +126,37 @@ def _play_streams(kind: Kind, choices: Choices, setting: Setting, tell: Tell) ->
     seen = vanished(witness)
     if broken is None and seen[Reader.STAMPING] and kind.writing is Writing.STAMPING:
         broken = ("a stamping writer's write vanished",)
-    return broken, seen
+    return broken, seen, _misjudged(kind, witness, broken)
 
 
-def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
+def _misjudged(kind: Kind, witness: Witness, broken: Fault | None) -> tuple[Fault, ...]:
+    """What was told wrongly of conflicts.
+
+    Not compared where a clock was a year ahead, since what it has left in contexts is not believed, nor where a table
+    had no policies at first, since contexts then know less than was seen.
+    """
+    told = broken is None and not kind.year_ahead and kind.writing is not Writing.DEPLOYING
+    return tuple(misjudged(witness.conflicts)) if told else ()
+
+
+def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     world = LogWorld(choices, setting, tell)
     witness = LogWitness(world)
     rested = world.run() and (not kind.year_ahead or recover(world))
-    return witness.verdict() if rested else ("never at rest",), witness.vanished
+    return witness.verdict() if rested else ("never at rest",), witness.vanished, ()
 
 
-def _play_log_merging(
-    kind: Kind, choices: Choices, setting: Setting, tell: Tell
-) -> tuple[Fault | None, Counter[Reader]]:
+def _play_log_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     del kind
     world = LogMergingWorld(choices, setting, tell)
     witness = LogMergingWitness(world)
-    return witness.verdict() if world.run() else ("never at rest",), witness.vanished
+    return witness.verdict() if world.run() else ("never at rest",), witness.vanished, ()
 
 
-def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> tuple[Fault | None, Counter[Reader]]:
+def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     world = MERGING_WORLDS[kind.writing](choices, setting, tell)
     witness = MergingWitness(world)
     with witness.watching():
-        rested = world.run()
-    return merging_verdict(witness) if rested else ("never at rest",), Counter()
+        rested = world.run() and (not kind.year_ahead or recover(world))
+    broken: Fault | None = merging_verdict(witness) if rested else ("never at rest",)
+    return broken, Counter(), _misjudged(kind, witness, broken)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox
 from distributary.domain.dataset import Dataset
 from distributary.domain.image import Image, digest_of
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
-from distributary.services.apply import Apply
-from distributary.services.capture import Capture
-from distributary.services.deciding import merging, settling
 from tests.simulation.choices import Choices
 from tests.simulation.setting import Setting, Writing
 from tests.simulation.streams import StreamRegion, StreamWorld
@@ -49,40 +45,9 @@ class MergingWorld(StreamWorld):
             dataset, conflict=self.base, priority=priority, attributes=self.own, functions={"users:longest": longest}
         )
 
-    def region(self, name: str, skew: int) -> StreamRegion:
-        """See `World`."""
-        return MergingRegion(name, skew, self)
-
     def applications(self) -> Writers:
         """See `World`."""
         return MergingWriters(self)
-
-
-@dataclass(eq=False)
-class MergingRegion(StreamRegion):
-    """One such replica."""
-
-    @property
-    def dataset(self) -> Dataset:
-        """As this region's file describes it."""
-        return self.world.dataset
-
-    def capturing(self) -> Capture:
-        """See `StreamRegion`."""
-        world = self.world
-        return Capture(
-            self.dataset, "orders", self.name, self.replica, MemoryInboxes(world.queues, world.io),
-            MemoryOutbox(self.outbox, world.io), self.parking, self.clock, world.unique,
-            settling=settling(self.dataset),
-        )  # fmt: skip
-
-    def applying(self) -> Apply:
-        """See `StreamRegion`."""
-        world = self.world
-        return Apply(
-            self.dataset, "orders", self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
-            world.unique, world.sleep, decide=merging(self.dataset),
-        )  # fmt: skip
 
 
 class MergingWriters(Writers):

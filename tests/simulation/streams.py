@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
+from distributary.adapters.memory.journal import MemoryJournal
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox
 from distributary.adapters.memory.replica import MemoryReplica, MemoryTable
 from distributary.adapters.memory.shards import MemoryShard, MemoryShards
-from distributary.domain.dataset import Engine
+from distributary.domain.dataset import Dataset, Engine
 from distributary.domain.delivery import Arrival
 from distributary.services.apply import Apply
 from distributary.services.capture import Capture
+from distributary.services.deciding import merging, settling
 from tests.simulation.regions import PLENTY, Region
 from tests.simulation.world import World
 from tests.simulation.writers import Writers
 
 
+class Observer(Protocol):
+    """Whoever wants to see each step of the decisions."""
+
+    def applying(self, region: Any, decide: Callable[..., Any]) -> Callable[..., Any]:
+        """The decision of apply, watched."""
+
+    def settling(self, region: Any, decide: Callable[..., Any]) -> Callable[..., Any]:
+        """The decision of capture, watched."""
+
+
 class StreamWorld(World):
     """The world of such replicas."""
+
+    observer: Observer | None = None
 
     engine = Engine.DYNAMODB
     regions: Sequence[StreamRegion]
@@ -43,6 +57,7 @@ class StreamRegion(Region):
     table: MemoryTable = field(init=False)
     replica: MemoryReplica = field(init=False)
     shards: MemoryShards = field(init=False)
+    journal: MemoryJournal = field(init=False)
     busy: set[MemoryShard] = field(default_factory=set)
 
     def prepare(self) -> None:
@@ -52,6 +67,8 @@ class StreamRegion(Region):
         self.table = MemoryTable(self.clock, wide=wide, replaces_whole=whole)
         self.replica = MemoryReplica(self.table, pause=self.world.io)
         self.shards = MemoryShards(self.table.stream, self.clock)
+        # It does not give others their turn: a call that ends at the write that follows has recorded and not written.
+        self.journal = MemoryJournal(self.world.dataset.name)
 
     @property
     def idle(self) -> bool:
@@ -105,18 +122,28 @@ class StreamRegion(Region):
             lambda: self.busy.discard(shard),
         )
 
+    @property
+    def dataset(self) -> Dataset:
+        """As this region's file describes it."""
+        return self.world.dataset
+
     def capturing(self) -> Capture:
         """The capture service of this region."""
-        world = self.world
+        world, settle = self.world, settling(self.dataset)
+        if world.observer is not None:
+            settle = replace(settle, decide=world.observer.settling(self, settle.decide))
         return Capture(
-            world.dataset, "orders", self.name, self.replica, MemoryInboxes(world.queues, world.io),
-            MemoryOutbox(self.outbox, world.io), self.parking, self.clock, world.unique,
+            self.dataset, "orders", self.name, self.replica, MemoryInboxes(world.queues, world.io),
+            MemoryOutbox(self.outbox, world.io), self.parking, self.clock, world.unique, settling=settle,
+            journal=self.journal,
         )  # fmt: skip
 
     def applying(self) -> Apply:
         """The apply service of this region."""
-        world = self.world
+        world, merge = self.world, merging(self.dataset)
+        if world.observer is not None:
+            merge = world.observer.applying(self, merge)
         return Apply(
-            world.dataset, "orders", self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
-            world.unique, world.sleep,
+            self.dataset, "orders", self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
+            world.unique, world.sleep, decide=merge, journal=self.journal,
         )  # fmt: skip

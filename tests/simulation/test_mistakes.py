@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation.choices import Choices
+from tests.simulation.conflict_mistakes import CONFLICT_MISTAKES
 from tests.simulation.deploying_mistakes import DEPLOYING_MISTAKES
 from tests.simulation.histories import Kind, play
 from tests.simulation.log_mistakes import LOG_MISTAKES, LOGS
@@ -27,6 +28,17 @@ def test_the_simulator_notices(mistake: Mistake) -> None:
 
     # then: one did
     assert noticed is not None
+
+
+@pytest.mark.parametrize("mistake", CONFLICT_MISTAKES, ids=lambda mistake: mistake.name)
+def test_the_comparison_with_causality_notices(mistake: Mistake) -> None:
+    # given: a mistake that no row shows; when: histories are played
+    with mistake.made():
+        played = [play(mistake.kind, seed) for seed in range(mistake.seeds)]
+
+    # then: a quarter of them have a conflict that was told wrongly; of the rules as they are, not one of these has
+    assert sum(bool(each.misjudged) for each in played) > mistake.seeds // 4
+    assert not any(play(mistake.kind, seed).misjudged for seed in range(mistake.seeds))
 
 
 @pytest.mark.parametrize("kind", [MISTAKES[0].kind, LOGS], ids=str)

@@ -13,6 +13,7 @@ from distributary.domain.message import unpack
 from distributary.domain.origin import Origin
 from distributary.domain.row import Tombstone
 from distributary.domain.version import Version
+from tests.simulation.conflict_witness import ConflictWitness
 from tests.simulation.streams import StreamWorld as World
 
 Fault = tuple[Any, ...]
@@ -29,6 +30,7 @@ class Witness:
         self.origins: dict[tuple[str, int], Origin] = {}
         self.faults: list[Fault] = []
         self._seen: set[str] = set()
+        self.conflicts = ConflictWitness(world, self.origins)
         for region in world.regions:
             for queue in (region.inbox, region.outbox):
                 queue.send = self._listening(queue.send)  # type: ignore[method-assign]

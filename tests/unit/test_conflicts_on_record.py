@@ -109,3 +109,57 @@ def test_a_newer_change_that_replaced_a_local_write_before_its_capture_is_on_rec
     conflict = only(site)
     assert conflict.resolution is Resolution.KEPT
     assert (conflict.arriving.image, conflict.present.image) == (item(n=1), theirs.image)
+
+
+def test_a_row_that_is_inserted_over_an_older_deletion_is_on_record(site: Site) -> None:
+    site.merge(deletion_of(home=FAR))
+    site.merge(change_of(n=1, home=PEER, at=NOW + SECOND))
+    assert only(site).losing == only(site).present
+
+
+def test_a_deletion_that_comes_while_a_row_is_inserted_is_on_record_with_the_row(site: Site) -> None:
+    # given: a newer deletion that is noted after a call has looked and before it inserts
+    site.interrupt("write", lambda: site.merge(deletion_of(home=FAR, at=NOW + SECOND)))
+
+    # when: the older row is inserted
+    site.merge(change_of(n=1, home=PEER))
+
+    # then: it is gone again, and on record
+    assert site.row() is None
+    assert only(site).losing == only(site).arriving
+    assert only(site).arriving.image == item(n=1)
+
+
+def test_a_local_deletion_that_meets_a_row_unseen_is_on_record_at_home(site: Site) -> None:
+    # given: a row that was deleted here, and another region's that came before that was captured
+    site.put(n=1)
+    site.settle(site.next())
+    site.delete()
+    deletion = site.last()
+    theirs = change_of(n=2, home=PEER, at=site.now + SECOND)
+    site.merge(theirs)
+
+    # when: the deletion is captured
+    site.settle(deletion)
+
+    # then: it lost to a state that had not seen it
+    assert only(site).arriving.image is None
+    assert only(site).losing == only(site).arriving
+
+
+def test_a_put_over_a_put_that_is_not_captured_yet_has_seen_what_was_beneath_both(site: Site) -> None:
+    # given: a row of a peer, and two puts over it, of which neither keeps the stamp
+    theirs = change_of(n=1, home=PEER)
+    site.merge(theirs)
+    site.put(n=2)
+    first = site.last()
+    site.put(n=3)
+    second = site.last()
+
+    # when: both are captured
+    site.settle(first)
+    change = site.settle(second).change
+
+    # then: the second says that it was made on top of the peer's
+    assert change is not None
+    assert change.context.covers(theirs.version)

@@ -226,7 +226,7 @@ def test_a_tombstone_was_there_first_if_it_came_before_the_end_of_the_inserts_ti
 ) -> None:
     record = StreamRecord(item(), None, Row(item(n=1)), 7, NOW)
     tombstone = Tombstone(deletion_of().version, arrived_at=NOW + ticks * SECOND + extra)
-    assert (deleted_before(record, State(record.new, tombstone)) is tombstone) is first
+    assert (deleted_before(record, State(record.new, tombstone), HOME) is tombstone) is first
 
 
 # --- stamping writers

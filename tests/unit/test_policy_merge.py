@@ -264,6 +264,20 @@ def test_an_insert_and_a_deletion_that_race_leave_no_row(site: StateSite, access
     assert site.row() is None
 
 
+def test_an_insert_and_a_deletion_that_race_are_a_conflict_on_record_with_the_row(site: StateSite) -> None:
+    # given: a deletion that is noted after a call has looked and before it inserts
+    deletion = deleted(put(FAR, n=1))
+    site.interrupt("write", lambda: site.merge(deletion))
+
+    # when: the row is inserted
+    site.merge(put(PEER, n=3))
+
+    # then: it is gone again, and on record as the losing state
+    (conflict,) = site.conflicts
+    assert conflict.losing == conflict.arriving
+    assert (conflict.arriving.image, conflict.present.image) == (item(n=3), None)
+
+
 def test_an_element_that_is_put_in_while_it_is_taken_out_elsewhere_stays(site: StateSite) -> None:
     there, far = StateSite(PEER), StateSite(FAR, now=LATER)
     there.tag("x", "y")

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from distributary.domain.change import Change
-from distributary.domain.conflict import Conflict, Side
+from distributary.domain.conflict import Conflict, Side, conflict_by_version
 from distributary.domain.image import Image
-from distributary.domain.merge import conflict_by_version
 from distributary.domain.place import Place
 from distributary.domain.row import Row
 

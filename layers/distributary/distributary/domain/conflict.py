@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from distributary.domain.image import Image, fingerprint
+from distributary.domain.place import Place
+from distributary.domain.policies import Policy
 from distributary.domain.version import Context, Version
 
 
@@ -72,7 +74,8 @@ class Side:
 class Conflict:
     """Two states of which neither writer had seen the other's, and what became of them in one replica.
 
-    policy: the row's, as in replication.toml. region: the replica that resolved it. at: microseconds.
+    policy: the row's, as in replication.toml. region: the replica that resolved it. at: microseconds. late: the present
+    state is a deletion that came to light only when the arriving one had been merged.
     """
 
     dataset: str
@@ -84,12 +87,16 @@ class Conflict:
     resolution: Resolution
     region: str
     at: int
+    late: bool = False
 
     @property
     def id(self) -> str:
-        """Its name in the journal: of a row, an arriving version and a replica, so that a repetition writes it anew."""
+        """Its name in the journal: of a row, an arriving version and a replica, so that a repetition writes it anew.
+
+        The arriving version may have met another state before a late deletion, so that one is named by both.
+        """
         parts = (self.dataset, self.table, sorted(map(str, self.key.items())), self.arriving.version, self.region)
-        return fingerprint(repr(parts), size=15)
+        return fingerprint(repr((*parts, self.present.version) if self.late else parts), size=15)
 
     @property
     def losing(self) -> Side | None:
@@ -100,3 +107,12 @@ class Conflict:
             case Resolution.KEPT:
                 return self.arriving
         return None
+
+
+def conflict_by_version(arriving: Side, present: Side, key: Image, place: Place, *, late: bool = False) -> Conflict:
+    """The conflict of two states of which the newer wins."""
+    resolution = Resolution.ARRIVED if arriving.version > present.version else Resolution.KEPT
+    policy = Policy.LAST_WRITER_WINS.value
+    return Conflict(
+        place.dataset, place.table, key, arriving, present, policy, resolution, place.region, place.now, late
+    )

@@ -30,7 +30,9 @@ def recollect(record: StreamRecord, origin: Origin, state: State, region: str) -
     if any(not entry.by_stamping_writer and entry.sequence > record.sequence for entry in entries):
         return None
     drawn = record.new.version if record.new and origin is Origin.STAMPED else None
-    version = drawn if drawn and _may_stand(drawn, record, earlier, state) else _mint(record, earlier, state, region)
+    version = (
+        drawn if drawn and _may_stand(drawn, record, earlier, state, region) else _mint(record, earlier, state, region)
+    )
     if any(entry.by_stamping_writer and entry > version.instant for entry in entries):
         return None
     return version
@@ -45,9 +47,9 @@ def _entries(record: StreamRecord, state: State, region: str) -> list[Instant]:
     return [entry for entry in (source.of(region) for source in sources) if entry is not None]
 
 
-def _may_stand(drawn: Version, record: StreamRecord, earlier: list[Instant], state: State) -> bool:
+def _may_stand(drawn: Version, record: StreamRecord, earlier: list[Instant], state: State, region: str) -> bool:
     """Whether a stamping writer's version is above what its write was made on top of, seen by the writer or not."""
-    beneath = deleted_before(record, state)
+    beneath = deleted_before(record, state, region)
     deletion = beneath.deletion if beneath else None
     return all(entry < drawn.instant for entry in earlier) and (deletion is None or deletion < drawn)
 
@@ -55,7 +57,7 @@ def _may_stand(drawn: Version, record: StreamRecord, earlier: list[Instant], sta
 def _mint(record: StreamRecord, earlier: list[Instant], state: State, region: str) -> Version:
     above = [Version(*entry, region) for entry in earlier]
     above += [row.version for row in (record.old, record.new) if row is not None and row.version is not None]
-    tombstone = deleted_before(record, state)
+    tombstone = deleted_before(record, state, region)
     if tombstone is not None and tombstone.deletion is not None and tombstone.deletion.region != region:
         above.append(tombstone.deletion)
     if state.row is not None and state.row.version is not None and _mixed(record, state.row, region):
@@ -70,12 +72,15 @@ def _mixed(record: StreamRecord, row: Row, region: str) -> bool:
     return row.stamp.writer is Writer.REPLICATION and same_content(row.content, record.new.content)
 
 
-def deleted_before(record: StreamRecord, state: State) -> Tombstone | None:
+def deleted_before(record: StreamRecord, state: State, region: str) -> Tombstone | None:
     """The tombstone that an insert was made on top of: the present one, if it was there first.
 
-    The record's time is floored, so a tombstone that came within the same tick counts as there first.
+    The record's time is floored, so a tombstone that came within the same tick counts as there first. So does the
+    deletion of an earlier record of this region, which may have been captured only now.
     """
     tombstone = state.tombstone
     if record.old is not None or tombstone is None or tombstone.deletion is None:
         return None
+    if tombstone.deletion.region == region and tombstone.deletion.sequence < record.sequence:
+        return tombstone
     return tombstone if tombstone.arrived_at <= record.created_at + record.granularity else None

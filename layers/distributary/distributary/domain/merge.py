@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from distributary.domain.change import Change
-from distributary.domain.conflict import Conflict, Judgement, Resolution, Side, Verdict, judge
+from distributary.domain.conflict import Judgement, Side, Verdict, conflict_by_version, judge
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, digest_of
 from distributary.domain.place import Place
-from distributary.domain.policies import Policy
 from distributary.domain.removal import ATTEMPTS, look_again, remove
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_to, stamped, with_lowest_stamp
@@ -59,9 +58,11 @@ def _put(change: Change, image: Image, place: Place, take_unsettled: bool) -> De
             return (yield from _stay_deleted(change, state, tombstone, place))
         if row is None:
             seen = tombstone.context if tombstone else NOTHING_SEEN
-            if (yield Write(None, _taken(change, image, seen, link_of_insert(place.region, place.unique)))):
-                yield from look_again(change.version, place)
-                return Merged(Effect.INSERTED)
+            conflict = yield from _over_the_deletion(change, tombstone, place)
+            taken = _taken(change, image, seen, link_of_insert(place.region, place.unique))
+            if (yield Write(None, taken)):
+                yield from look_again(_shown(taken), change.key, place)
+                return Merged(Effect.INSERTED, conflict)
             continue
         if row.marked:
             yield from _finish(row, place, take_unsettled)
@@ -83,9 +84,10 @@ def _replace(row: Row, change: Change, image: Image, place: Place, take_unsettle
     yield from _on_record(judgement, change, _side(row), place)
     if judgement.verdict is not Verdict.NEWER:
         return _merged(judgement)
-    if not (yield Write(row, _taken(change, image, row.context, link_to(row.image, place.region)))):
+    taken = _taken(change, image, row.context, link_to(row.image, place.region))
+    if not (yield Write(row, taken)):
         return None
-    yield from look_again(change.version, place)
+    yield from look_again(_shown(taken), change.key, place)
     return Merged(Effect.REPLACED, judgement.conflict)
 
 
@@ -141,11 +143,27 @@ def _taken(change: Change, image: Image, seen: Context, link: str) -> Image:
 
 def _stay_deleted(change: Change, state: State, tombstone: Tombstone, place: Place) -> Decision[Merged]:
     if state.row is not None and state.row.version == change.version:  # inserted by a delivery that ended too early
-        yield from look_again(change.version, place)
+        yield from look_again(_shown(state.row.image), change.key, place)
     judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
     if tombstone.deletion is not None:
         yield from _on_record(judgement, change, Side(tombstone.deletion, tombstone.context, None), place)
     return Merged(Effect.KEPT, judgement.conflict)
+
+
+def _over_the_deletion(change: Change, tombstone: Tombstone | None, place: Place) -> Decision[bool]:
+    """Whether an insert and the older deletion that was here know nothing of each other; that is on record then."""
+    if tombstone is None or tombstone.deletion is None:
+        return False
+    judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
+    yield from _on_record(judgement, change, Side(tombstone.deletion, tombstone.context, None), place)
+    return judgement.conflict
+
+
+def _shown(image: Image) -> Side:
+    """A row with a stamp, as one of the two states of a conflict."""
+    row = Row(image)
+    assert row.version is not None  # noqa: S101 - it was written with one
+    return Side(row.version, row.context, row.content)
 
 
 def _side(row: Row) -> Side | None:
@@ -157,13 +175,6 @@ def _on_record(judgement: Judgement, change: Change, present: Side | None, place
     if judgement.conflict and present is not None:
         arriving = Side(change.version, change.context, change.image)
         yield Record(conflict_by_version(arriving, present, change.key, place))
-
-
-def conflict_by_version(arriving: Side, present: Side, key: Image, place: Place) -> Conflict:
-    """The conflict of two states of which the newer wins."""
-    resolution = Resolution.ARRIVED if arriving.version > present.version else Resolution.KEPT
-    policy = Policy.LAST_WRITER_WINS.value
-    return Conflict(place.dataset, place.table, key, arriving, present, policy, resolution, place.region, place.now)
 
 
 def _merged(judgement: Judgement) -> Merged:

@@ -26,6 +26,7 @@ from distributary.domain.settled_rows import (
     state_in,
     state_of,
     take_away,
+    take_away_on_record,
 )
 from distributary.domain.steps import Decision, Look, Record, Remember
 from distributary.domain.version import Context, Version
@@ -64,7 +65,7 @@ def _put(here: _Here, arriving: RowState) -> Decision[Merged]:
         present = _present(here, row, tombstone)
         deletion = tombstone.deletion if tombstone else None
         if row is not None and tombstone and deletion and (present is None or present.incarnation < deletion):
-            yield from take_away(row, tombstone, place)
+            yield from take_away_on_record(row, tombstone, change.key, place, lattice)
             continue
         if tombstone and deletion and arriving.incarnation < deletion:
             return (yield from _stays_deleted(change, deletion, tombstone.context, place, lattice))
@@ -80,7 +81,7 @@ def _put(here: _Here, arriving: RowState) -> Decision[Merged]:
             return Merged(Effect.DUPLICATE)
         merged = yield from _conclude(change, present, joined, row, place, lattice)
         if (yield from show(row, joined, place, lattice)):
-            yield from look_again(place, lattice)
+            yield from look_again(change.key, place, lattice)
             return merged
     raise NotSettled("the row was written again and again while a change was to be merged")
 
@@ -123,7 +124,7 @@ def _conclude(
 def _stays_deleted(
     change: Change, deletion: Version, context: Context, place: Place, lattice: StateLattice
 ) -> Decision[Merged]:
-    yield from look_again(place, lattice)
+    yield from look_again(change.key, place, lattice)
     conflict = unaware(change.version, change.context, context)
     if conflict:
         arriving, there = Side(change.version, change.context, change.image), Side(deletion, context, None)

@@ -30,7 +30,7 @@ from distributary.domain.settled_rows import (
     look_again,
     show,
     state_of,
-    take_away,
+    take_away_on_record,
 )
 from distributary.domain.settlement import Settled
 from distributary.domain.stamp import UNKNOWN, link_of_insert, link_to
@@ -76,7 +76,8 @@ def settle_states(
         put = ledger.image is not None
         settled[at] = yield from (_settle_put(here, ledger) if put else _settle_deletion(here, ledger))
     elif any(record.old is None for record in records):
-        yield from look_again(place, lattice)  # an insert of ours, by a call that ended before it had looked
+        # An insert of ours, by a call that ended before it had looked.
+        yield from look_again(records[0].key, place, lattice)
     return settled
 
 
@@ -157,12 +158,8 @@ def _known(here: _Here, tombstone: Tombstone) -> RowState | None:
 
 
 def _beneath(record: StreamRecord, tombstone: Tombstone, place: Place) -> Tombstone | None:
-    """The deletion that an insert was made on top of: of an earlier record of this region, or one that was there."""
-    if record.old is not None or tombstone.deletion is None:
-        return None
-    if tombstone.deletion.region == place.region and tombstone.deletion.sequence < record.sequence:
-        return tombstone
-    return deleted_before(record, State(None, tombstone))
+    """The deletion that an insert was made on top of."""
+    return deleted_before(record, State(None, tombstone), place.region)
 
 
 def _version(here: _Here, known: RowState | None, beneath: Tombstone | None, tombstone: Tombstone) -> Version:
@@ -190,7 +187,7 @@ def _settle_put(here: _Here, ledger: Ledger) -> Decision[Settled]:
         done = False
     for _ in range(ATTEMPTS):
         if done:
-            yield from look_again(here.place, here.lattice)
+            yield from look_again(here.record.key, here.place, here.lattice)
             return Settled(here.origin, _put(here, ledger, state), conflict)
         at: State = (yield Look()).trusting(here.place.latest)
         done, conflict = yield from _show(here, at, state)
@@ -215,7 +212,7 @@ def _show(here: _Here, at: State, state: RowState) -> Decision[tuple[bool, bool]
     as_written = here.record.new is not None and same_content(row.content, here.record.new.content) and not ahead
     covered = present is not None and present.incarnation < deletion
     if tombstone is not None and (covered or (dead and (as_written or (row.marked and row.as_stamped)))):
-        taken = yield from take_away(row, tombstone, here.place)
+        taken = yield from take_away_on_record(row, tombstone, here.record.key, here.place, here.lattice)
         return taken and dead, False  # of what is alive, the row that was put back over it was in the way
     if not dead and (as_written or (not ahead and (row.marked or present is not None))):
         return (yield from show(row, state, here.place, here.lattice, in_ledger=True)), False
@@ -249,7 +246,7 @@ def _settle_deletion(here: _Here, ledger: Ledger) -> Decision[Settled]:
             break
         if not (row.marked and row.as_stamped) and (present is None or present.incarnation >= tombstone.deletion):
             break
-        if (yield from take_away(row, tombstone, here.place)):
+        if (yield from take_away_on_record(row, tombstone, here.record.key, here.place, here.lattice)):
             break
     else:
         raise NotSettled("the row was written again and again while it was to be deleted")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from distributary.domain.conflict import Side, conflict_by_version, judge
+from distributary.domain.image import Image
 from distributary.domain.place import Place
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, link_of_mark, stamped
-from distributary.domain.steps import Decision, Look, LookBack, Remember, Write
+from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
 from distributary.domain.version import Context, Version
 
 ATTEMPTS = 25
@@ -42,22 +44,39 @@ def remove(row: Row, deletion: Version, context: Context, place: Place) -> Decis
     return False
 
 
-def look_again(version: Version, place: Place) -> Decision[Tombstone | None]:
-    """After a row of that version was written: remove it if a newer tombstone is there. Returns the tombstone.
+def look_again(written: Side, key: Image, place: Place) -> Decision[Tombstone | None]:
+    """After a row was written: remove it if a newer tombstone is there. Returns the tombstone.
 
-    A row that is marked already was left so by a call that ended before it was done.
+    A row that is marked already was left so by a call that ended before it was done. A deletion that came between has
+    not met the row, so their conflict is put on record here.
     """
     tombstone: Tombstone | None = None
     for _ in range(ATTEMPTS):
         stored: Tombstone | None = yield LookBack()
         tombstone = stored.trusting(place.latest) if stored else None
-        if tombstone is None or tombstone.deletion is None or tombstone.deletion <= version:
+        if tombstone is None or tombstone.deletion is None:
+            break
+        yield from _on_record(written, tombstone, tombstone.deletion, key, place)
+        if tombstone.deletion <= written.version:
             break
         state: State = yield Look()
         row = state.trusting(place.latest).row
-        if row is None or not row.as_stamped or row.version is None or not (row.marked or row.version == version):
+        if row is None or not row.as_stamped or row.version is None:
+            break
+        if not (row.marked or row.version == written.version):
             break
         deletion, context = (row.version, row.context) if row.marked else (tombstone.deletion, tombstone.context)
         if (yield from remove(row, deletion, context, place)):
             break
     return tombstone
+
+
+def _on_record(written: Side, tombstone: Tombstone, deletion: Version, key: Image, place: Place) -> Decision[None]:
+    """A conflict with a deletion: where the row stays, as the deletion's own, which may yet come to the row."""
+    if not judge(written.version, written.context, deletion, tombstone.context).conflict:
+        return
+    deleted = Side(deletion, tombstone.context, None)
+    if deletion > written.version or tombstone.removing == deletion:
+        yield Record(conflict_by_version(written, deleted, key, place, late=True))
+    else:
+        yield Record(conflict_by_version(deleted, written, key, place))

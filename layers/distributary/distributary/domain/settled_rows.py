@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from distributary.domain.change import Change
-from distributary.domain.conflict import Conflict, Resolution, Side
+from distributary.domain.conflict import Conflict, Resolution, Side, unaware
 from distributary.domain.errors import MalformedMessage, MalformedStamp
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image, digest_of, same_content
 from distributary.domain.place import Place
@@ -14,7 +14,7 @@ from distributary.domain.row import Row, Tombstone
 from distributary.domain.row_state import RowState, StateLattice
 from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_to, stamped, with_lowest_stamp
 from distributary.domain.state_documents import as_attribute, document_of, from_attribute, state_from
-from distributary.domain.steps import Decision, Look, LookBack, Write
+from distributary.domain.steps import Decision, Look, LookBack, Record, Write
 
 
 def state_of(row: Row | None, lattice: StateLattice) -> RowState | None:
@@ -75,6 +75,22 @@ def show(
     return written
 
 
+def take_away_on_record(
+    row: Row, deletion: Tombstone, key: Image, place: Place, lattice: StateLattice
+) -> Decision[bool]:
+    """Remove a row that a deletion met only after both were there, so that nobody else puts their conflict on record.
+
+    It is named by both, since each may have a conflict of its own.
+    """
+    state = state_of(row, lattice)
+    if state and deletion.deletion and unaware(deletion.deletion, deletion.context, state.context):
+        lost = Side(state.version, state.context, lattice.visible(state))
+        deleted = Side(deletion.deletion, deletion.context, None)
+        policy = lattice.policies.base.value
+        yield Record(replace(conflict_between(lost, deleted, None, key, place, policy), late=True))
+    return (yield from take_away(row, deletion, place))
+
+
 def take_away(row: Row, deletion: Tombstone, place: Place) -> Decision[bool]:
     """Remove a row that was not made on top of a deletion. Its mark is above its stamp, so that it counts as ours."""
     assert deletion.deletion is not None  # noqa: S101 - nothing else is asked for
@@ -82,7 +98,7 @@ def take_away(row: Row, deletion: Tombstone, place: Place) -> Decision[bool]:
     return (yield from remove(row, version, deletion.context.including(deletion.deletion), place))
 
 
-def look_again(place: Place, lattice: StateLattice) -> Decision[Tombstone | None]:
+def look_again(key: Image, place: Place, lattice: StateLattice) -> Decision[Tombstone | None]:
     """After a row was written: remove it if a deletion is there that it was not made on top of. The tombstone."""
     tombstone: Tombstone | None = None
     for _ in range(ATTEMPTS):
@@ -94,7 +110,7 @@ def look_again(place: Place, lattice: StateLattice) -> Decision[Tombstone | None
         state = state_of(row, lattice)
         if row is None or not row.as_stamped or not (row.marked or (state and state.incarnation < tombstone.deletion)):
             break
-        if (yield from take_away(row, tombstone, place)):
+        if (yield from take_away_on_record(row, tombstone, key, place, lattice)):
             break
     return tombstone
 

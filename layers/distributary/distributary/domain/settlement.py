@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeGuard
 
 from distributary.domain.change import Change, StreamRecord
-from distributary.domain.conflict import Side, judge
+from distributary.domain.conflict import Side, conflict_by_version, judge
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import Image, same_content
 from distributary.domain.memory import deleted_before, recollect
-from distributary.domain.merge import buried, conflict_by_version
+from distributary.domain.merge import buried
 from distributary.domain.origin import Origin, needs_tombstone, origin_of
 from distributary.domain.place import Place
 from distributary.domain.removal import ATTEMPTS, look_again, remove
@@ -48,6 +49,11 @@ class LocalWrite:
         if self.record.new is None:
             raise NotSettled("a deletion has no row")
         return self.record.new
+
+    @property
+    def side(self) -> Side:
+        """The write as one of the two states of a conflict."""
+        return Side(self.version, self.context, self.record.new.content if self.record.new is not None else None)
 
     def change(self) -> Change:
         """The change for the peers."""
@@ -108,8 +114,8 @@ def settle(record: StreamRecord, place: Place, *, ignore_expired: bool = False) 
     origin = origin_of(record, place.region, tombstone)
     if origin is Origin.ECHO:
         inserted = new.version if new is not None and record.old is None else None
-        if inserted is not None and tombstone is not None and tombstone.covers(inserted):
-            yield from look_again(inserted, place)
+        if new is not None and inserted and tombstone is not None and tombstone.covers(inserted):
+            yield from look_again(Side(inserted, new.context, new.content), record.key, place)
         return Settled(origin)
     if origin is Origin.EXPIRED and ignore_expired:
         return Settled(origin)
@@ -127,7 +133,7 @@ def _settle_put(record: StreamRecord, new: Row, origin: Origin, place: Place) ->
     done = local is not None and (yield from _presume(local, new, origin))
     for _ in range(ATTEMPTS):
         if done and local is not None:
-            state = replace(state, tombstone=(yield from look_again(local.version, place)))
+            state = replace(state, tombstone=(yield from look_again(local.side, record.key, place)))
             if _local(record, origin, state, place) == local:
                 return Settled(origin, local.change(), _conflict(local, state.row))
         state = (yield Look()).trusting(place.latest)
@@ -154,16 +160,14 @@ def _show(local: LocalWrite, state: State) -> Decision[bool]:
     if row is None:
         return (yield from _show_absent(local, state))
     newer = row.version is not None and row.version >= local.version
-    if row.version is not None and _conflict(local, row):
-        arriving = Side(local.version, local.context, local.row.content)
-        present = Side(row.version, row.context, None if row.marked else row.content)
-        yield Record(conflict_by_version(arriving, present, local.record.key, local.place))
+    yield from _on_record(local, row)
     if row.marked and newer and row.version is not None:
         if not (yield from _note(local, state)):
             return False
         return (yield from remove(row, row.version, row.context, local.place))
     if row.settled and newer:
-        won = row.context.covers(local.version) or (yield Write(row, local.noted_in(row)))
+        known = row.context.merge(local.context) == row.context  # a stamping writer may not have read the row
+        won = known or (yield Write(row, local.noted_in(row)))
     elif same_content(row.content, local.row.content) and not row.marked:
         won = newer or (yield Write(row, local.restamping(row)))
     elif _written_by_us(row):
@@ -173,16 +177,33 @@ def _show(local: LocalWrite, state: State) -> Decision[bool]:
     return bool(won)
 
 
+def _on_record(local: LocalWrite, present: Row) -> Decision[None]:
+    """A conflict with what is in the row goes into the journal before the row shows its outcome."""
+    if present.version is not None and _conflict(local, present):
+        there = Side(present.version, present.context, None if present.marked else present.content)
+        yield Record(conflict_by_version(local.side, there, local.record.key, local.place))
+
+
+def _deletion_on_record(local: LocalWrite, tombstone: Tombstone) -> Decision[None]:
+    """So does one with a deletion that took the row, or took nothing since the application had removed it again."""
+    deletion, seen = tombstone.deletion, tombstone.context
+    if deletion is not None and judge(local.version, local.context, deletion, seen).conflict:
+        there = Side(deletion, seen, None)
+        yield Record(conflict_by_version(local.side, there, local.record.key, local.place, late=True))
+
+
 def _written_by_us(row: Row) -> bool:
     """Whether the content is one that we put there, so that no record of the application will tell of it."""
     return row.marked or (row.settled and row.stamp is not None and row.stamp.writer is Writer.REPLICATION)
 
 
 def _show_absent(local: LocalWrite, state: State) -> Decision[bool]:
-    if not (yield from _note(local, state)):
-        return False
     tombstone = state.tombstone
     removed_by_us = tombstone is not None and tombstone.removing is not None and tombstone.deletion is not None
+    if tombstone is not None and (removed_by_us or tombstone.covers(local.version)):
+        yield from _deletion_on_record(local, tombstone)
+    if not (yield from _note(local, state)):
+        return False
     if tombstone is not None and removed_by_us and not tombstone.covers(local.version):
         won: bool = yield Write(None, local.put_back(tombstone))
         return won
@@ -215,6 +236,8 @@ def _settle_deletion(record: StreamRecord, origin: Origin, place: Place) -> Deci
                 continue
             state = (yield Look()).trusting(place.latest)
         row = state.row
+        if row is not None and row.settled:
+            yield from _on_record(local, row)
         if row is None or row.version is None or row.version > local.version or not _written_by_us(row):
             return Settled(origin, local.change())
         yield from remove(row, local.version, local.context, place)
@@ -228,10 +251,23 @@ def _local(record: StreamRecord, origin: Origin, state: State, place: Place) -> 
     context = record.old.context if record.old else NOTHING_SEEN
     if record.new is not None:
         context = context.merge(record.new.context)
-    beneath = deleted_before(record, state)
+    beneath = deleted_before(record, state, place.region)
     if beneath is not None:
         context = context.merge(beneath.context)
+    if _shows_what_was_there(state.row, version):
+        context = context.merge(state.row.context)
     return LocalWrite(record, version, context.including(version), place)
+
+
+def _shows_what_was_there(row: Row | None, version: Version) -> TypeGuard[Row]:
+    """Whether the row's stamp says what a write was made on top of, as its record may not, if nothing had a stamp then.
+
+    Nothing is merged into a row that is not settled, and what is settled at this version is this write. A stamp that
+    names another region may be a copy.
+    """
+    if row is None or row.version is None or row.version > version or row.version.region != version.region:
+        return False
+    return row.version == version or not (row.settled or row.marked)
 
 
 def _conflict(local: LocalWrite, present: Row | None) -> bool:

@@ -17,10 +17,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from distributary.domain.change import Change
-from distributary.domain.conflict import Judgement, Side, Verdict, judge
+from distributary.domain.conflict import Judgement, Side, Verdict, conflict_by_version, judge
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import Image
-from distributary.domain.merge import Effect, Merged, conflict_by_version
+from distributary.domain.merge import Effect, Merged
 from distributary.domain.place import Place
 from distributary.domain.removal import ATTEMPTS
 from distributary.domain.row import Row, State, Tombstone

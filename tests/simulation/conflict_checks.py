@@ -1,0 +1,48 @@
+"""What must hold of the conflicts on record: no false alarm, none missed, told before the row shows it, told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tests.simulation.conflict_witness import ConflictWitness, Meeting
+from tests.simulation.witness import Fault
+
+
+def misjudged(witness: ConflictWitness) -> Iterator[Fault]:
+    """Conflicts that are none, those that nobody told of, and those that were told twice unlike."""
+    for alarm in witness.alarms:
+        if _ordered(witness, alarm):
+            yield ("no conflict", alarm)
+    for meeting in witness.meetings:
+        if not meeting.told and _concurrent(witness, meeting):
+            yield (f"a conflict was not told: {meeting.how}", meeting)
+    for name, conflicts in witness.names.items():
+        first = conflicts[0].arriving
+        if any((each.arriving.version, each.arriving.image) != (first.version, first.image) for each in conflicts):
+            yield ("one name, several conflicts", name, conflicts)
+
+
+def _ordered(witness: ConflictWitness, meeting: Meeting) -> bool:
+    """Whether one of two states surely has the other in it."""
+    arriving, present = meeting.arriving, meeting.present
+    if not arriving.head or not present.head:
+        return False
+    if arriving.head & present.sure:
+        return True
+    if witness.plain:
+        return bool(present.head & arriving.sure)
+    return not witness.causality.closed(present).perhaps & ~arriving.sure
+
+
+def _concurrent(witness: ConflictWitness, meeting: Meeting) -> bool:
+    """Whether two states surely know nothing of each other."""
+    arriving, present = meeting.arriving, meeting.present
+    if not arriving.head or not present.head:
+        return False
+    if arriving.head & witness.causality.closed(replace(present, perhaps=present.perhaps | present.head)).perhaps:
+        return False
+    seen = witness.causality.closed(arriving).perhaps
+    if witness.plain:
+        return not present.head & seen
+    return bool(present.sure & ~seen)
