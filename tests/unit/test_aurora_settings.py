@@ -74,10 +74,12 @@ def test_a_table_without_its_schema_or_name_is_refused(file: Path, value: str) -
     assert message.endswith("is no table; write schema.name, or schema.* for all of a schema")
 
 
-@pytest.mark.parametrize("line", ["ttl_deletes = 'ignore'", "key = {}", "[datasets.shop.key]\npartition = 'pk'"])
+@pytest.mark.parametrize("line", [
+    "ttl_deletes = 'ignore'", "policies_from = 2026-12-01T00:00:00Z", "key = {}", "[datasets.shop.key]\npartition = 'pk'"
+])  # fmt: skip
 def test_what_is_said_of_another_engine_is_refused(file: Path, line: str) -> None:
     message = refusal(file, line)
-    name = "ttl_deletes" if "ttl_deletes" in line else "key"
+    name = next(name for name in ("ttl_deletes", "policies_from", "key") if name in line)
     assert message == f"datasets.shop.{name}: means nothing to the engine aurora; remove it"
 
 

@@ -36,7 +36,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,27}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ACCOUNT = re.compile(r"\d{12}")
 _DATASET_KEYS = POLICY_KEYS | {"engine", "replicas", "ttl_deletes", "key", "tables", "max_clock_drift"}
-_FOREIGN = {Engine.DYNAMODB: {"tables"}, Engine.AURORA: {"key", "ttl_deletes"}}
+_FOREIGN = {Engine.DYNAMODB: {"tables"}, Engine.AURORA: {"key", "ttl_deletes", "policies_from"}}
 _KEY_KEYS = frozenset({"partition", "partition_type", "sort", "sort_type"})
 
 
