@@ -75,7 +75,8 @@ def test_a_table_without_its_schema_or_name_is_refused(file: Path, value: str) -
 
 
 @pytest.mark.parametrize("line", [
-    "ttl_deletes = 'ignore'", "policies_from = 2026-12-01T00:00:00Z", "key = {}", "[datasets.shop.key]\npartition = 'pk'"
+    "ttl_deletes = 'ignore'", "policies_from = 2026-12-01T00:00:00Z", "key = {}",
+    "[datasets.shop.key]\npartition = 'pk'"
 ])  # fmt: skip
 def test_what_is_said_of_another_engine_is_refused(file: Path, line: str) -> None:
     message = refusal(file, line)
