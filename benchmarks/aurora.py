@@ -11,17 +11,19 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from distributary.domain.policies import AttributePolicy, AttributeRule
 from tests.contract.aurora_sites import REGIONS, Site, site, sites
 from tests.contract.postgresql import postgresql
-from tests.contract.test_aurora_tpcb import SAME
-from tests.contract.tpcb import PGBENCH, TABLES, drain, prepare, writing
+from tests.contract.test_aurora_tpcb import ROWS as SAME_ROWS
+from tests.contract.tpcb import COUNTERS, PGBENCH, TABLES, drain, prepare, writing
 
 VERSION = 18
 ROWS = 120_000
@@ -51,7 +53,14 @@ def measure() -> dict[str, Any]:
             name: _compare(one, other, before, writes) for name, (before, writes) in WORKLOADS.items()
         }
         trigger = _trigger(one)
-    return {"rows": ROWS, "version": VERSION, "throughput": found, "trigger": trigger, "tpcb": _tpcb()}
+    return {
+        "rows": ROWS,
+        "version": VERSION,
+        "throughput": found,
+        "trigger": trigger,
+        "tpcb": _tpcb(),
+        "tpcb_counters": _tpcb(COUNTERS),
+    }
 
 
 def _compare(one: str, other: str, before: str | None, writes: str) -> dict[str, Any]:
@@ -184,12 +193,15 @@ def _trigger(server: str) -> dict[str, Any]:
     script = Path(__file__).parent / "results" / "update.sql"
     script.parent.mkdir(exist_ok=True)
     script.write_text("\\set id random(1, 10000)\nUPDATE t SET n = n + 1 WHERE id = :id;\n", encoding="utf-8")
-    rates: dict[str, list[float]] = {"plain": [], "stamped": []}
+    rates: dict[str, list[float]] = {"plain": [], "stamped": [], "counter": []}
     for _ in range(ROUNDS):
         for kind, each in rates.items():
             with site(server) as one:
                 one.write(TABLE, "INSERT INTO t SELECT g, g, md5(g::text) FROM generate_series(1, 10000) g")
-                if kind == "stamped":
+                if kind == "counter":
+                    rules = {"public.t.n": AttributeRule(AttributePolicy.COUNTER)}
+                    one.dataset = replace(one.dataset, attributes=rules)
+                if kind != "plain":
                     one.install()
                     one.write("UPDATE t SET n = n")
                     one.capture()
@@ -201,17 +213,17 @@ def _trigger(server: str) -> dict[str, Any]:
     return {"updates_per_second": medians, "rounds": rates, "cost": cost}
 
 
-def _tpcb() -> dict[str, Any]:
+def _tpcb(attributes: Mapping[str, AttributeRule] | None = None) -> dict[str, Any]:
     """TPC-B by eight clients in each of three regions; how long until all is equal, and whether it is."""
     with ExitStack() as stack:
         servers = [stack.enter_context(postgresql(version)) for version in (16, 18, 16)]
         places = stack.enter_context(sites(servers))
-        prepare(places)
+        prepare(places, attributes)
         rates = writing(places, TPCB_SECONDS)
         ended = time.monotonic()
         drain(places)
         seconds = time.monotonic() - ended
-        counts = {table: places.same(SAME.format(table))[0][0] for table in TABLES}
+        counts = {table: places.same(f"SELECT count(*), {SAME_ROWS} FROM {table} t")[0][0] for table in TABLES}
     return {"seconds": TPCB_SECONDS, "transactions_per_second": rates, "equal_after": seconds, "rows": counts}
 
 

@@ -14,7 +14,10 @@ def show(found: Mapping[str, Any], console: Console) -> None:
         if part in found:
             console.print(table(found[part]))
     if "aurora" in found:
-        console.print(_aurora(found["aurora"]), _trigger(found["aurora"]["trigger"]), _tpcb(found["aurora"]["tpcb"]))
+        console.print(
+            _aurora(found["aurora"]), _trigger(found["aurora"]["trigger"]), _tpcb(found["aurora"]["tpcb"], "")
+        )
+        console.print(_tpcb(found["aurora"]["tpcb_counters"], ", counters for the balances"))
 
 
 def _lag(found: Mapping[str, Any]) -> Table:
@@ -96,19 +99,23 @@ def _aurora(found: Mapping[str, Any]) -> Table:
 
 def _trigger(found: Mapping[str, Any]) -> Table:
     table = Table(
-        *("updates a second, plain", "stamped", "cost"),
+        *("updates a second, plain", "stamped", "cost", "with a counter", "cost"),
         title="What the stamping trigger costs a writer whose commits wait for no disk",
         caption="Aim: at most 20 %.",
     )
     rates = found["updates_per_second"]
-    table.add_row(f"{rates['plain']:.0f}", f"{rates['stamped']:.0f}", f"{found['cost']:.0%}")
+    counted = 1 - rates["counter"] / rates["plain"]
+    table.add_row(
+        f"{rates['plain']:.0f}", f"{rates['stamped']:.0f}", f"{found['cost']:.0%}",
+        f"{rates['counter']:.0f}", f"{counted:.0%}",
+    )  # fmt: skip
     return table
 
 
-def _tpcb(found: Mapping[str, Any]) -> str:
+def _tpcb(found: Mapping[str, Any], how: str) -> str:
     rates = ", ".join(f"{each:.0f}" for each in found["transactions_per_second"])
     return (
-        f"TPC-B in three regions for {found['seconds']} s, {rates} transactions a second: "
+        f"TPC-B in three regions{how}, for {found['seconds']} s, {rates} transactions a second: "
         f"all tables equal {found['equal_after']:.0f} s after the end ({found['rows']['pgbench_history']} of history)."
     )
 
