@@ -101,7 +101,9 @@ class StateLattice:
         """Both states as one: commutative, associative and idempotent."""
         context = one.context.merge(other.context)
         if one.incarnation != other.incarnation:
-            return replace(max(one, other, key=lambda state: state.incarnation), context=context)
+            later = max(one, other, key=lambda state: state.incarnation)
+            # Over a deletion its context stays, too: who knows of that deletion never looks at the earlier state.
+            return replace(later, context=context) if later.from_plain else later
         if context == one.context and one.covers(other.version):
             return one  # it has all of the other in it; said by the parts as well, unless those had other policies
         if context == other.context and other.covers(one.version):
