@@ -152,7 +152,8 @@ def _known(here: _Here, tombstone: Tombstone) -> RowState | None:
     kept = state_of(Row(ledger.image), here.lattice) if ledger and ledger.image is not None else None
     seen = state_of(old, here.lattice)
     if kept is None and seen is None and old is not None:
-        seen = here.lattice.began(old.content, old.version or ALWAYS, old.context)
+        began = here.lattice.began(old.content, old.version or ALWAYS, old.context)
+        seen = replace(began, incarnation=ALWAYS, from_plain=False)  # its stamp may be a mark, or say nothing of it
     known = [state for state in (kept, seen, state_of(here.record.new, here.lattice)) if state is not None]
     return reduce(here.lattice.join, known) if known else None
 
