@@ -11,7 +11,7 @@ from distributary.domain.image import Image, digest_of, key_text
 from distributary.domain.notation import Notation
 from distributary.domain.policies import AttributePolicy
 from distributary.domain.row import Row
-from distributary.domain.row_state import StateLattice
+from distributary.domain.row_state import BEGUN, StateLattice
 from distributary.domain.settled_rows import state_of
 from distributary.domain.version import NOTHING_SEEN, Version
 from tests.simulation.checks import left_behind, misread
@@ -77,9 +77,11 @@ def _view(image: Image | None, lattice: StateLattice, *, contexts: bool) -> tupl
     state = state_of(row, lattice)
     if state is None and row.version is not None:  # a stamping writer's, from before the policies
         state = lattice.began(row.content, row.version, row.context)
-    if state is not None and not contexts:
-        state = replace(state, context=NOTHING_SEEN)
-    return row.digest, row.version, state, row.settled
+    if state is None or contexts:
+        return row.digest, row.version, state, row.settled
+    # Of a row from before, but from a clock that was ahead of the beginning, the version tells what it has replaced.
+    version = state.incarnation if state.from_plain and state.incarnation.region != BEGUN else state.version
+    return row.digest, replace(state, version=version, context=NOTHING_SEEN), row.settled
 
 
 def _untold(witness: MergingWitness, key: Image) -> Iterator[Fault]:
