@@ -162,10 +162,19 @@ def test_what_a_trigger_cannot_keep_is_refused_with_the_remedy(
     assert [each.severity for each in told] == [Severity.BROKEN]
 
 
-def test_a_rule_for_a_table_that_is_not_there_is_refused(aurora: Site) -> None:
+def test_a_rule_for_a_table_that_is_not_there_yet_is_a_risk_until_it_is_and_is_installed(aurora: Site) -> None:
+    # given: a database whose tables are made later
     with_rules(aurora, v="counter")
-    with pytest.raises(NotInstalled, match="v is of a table that is not there: create the table"):
-        aurora.install()
+    aurora.install()
+    (told,) = [each for each in examine(aurora.session(), aurora.dataset) if each.subject == "public.t.v"]
+    assert (told.severity, told.problem) == (Severity.RISK, "is of a table that is not there")
+    # when: the table is there, and install runs again
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL)")
+    aurora.install()
+    # then: its writes keep a state
+    aurora.write("INSERT INTO t VALUES (1, 5)")
+    assert documents(aurora)
+    assert [each for each in examine(aurora.session(), aurora.dataset) if each.subject == "public.t.v"] == []
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,8 @@ def _slot(session: Session, slot: str) -> Iterator[Finding]:
 def _policies(dataset: Dataset, some: Sequence[Table]) -> Iterator[Finding]:
     unfit = unfit_rules(dataset, some)
     for each in unfit:
-        yield Finding(Severity.BROKEN, each.subject, each.problem, each.remedy)
+        severity = Severity.RISK if each.early else Severity.BROKEN
+        yield Finding(severity, each.subject, each.problem, each.remedy)
     if unfit:
         return
     for table in some:

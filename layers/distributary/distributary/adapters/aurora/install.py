@@ -221,7 +221,7 @@ def _check_tables(wanted: Sequence[Table]) -> None:
 
 
 def _check_policies(dataset: Dataset, wanted: Sequence[Table]) -> None:
-    unfit = [f"{each.subject} {each.problem}: {each.remedy}" for each in unfit_rules(dataset, wanted)]
+    unfit = [f"{each.subject} {each.problem}: {each.remedy}" for each in unfit_rules(dataset, wanted) if not each.early]
     if unfit:
         raise NotInstalled("; ".join(unfit))
 

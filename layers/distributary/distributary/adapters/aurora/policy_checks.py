@@ -21,11 +21,15 @@ _NAMED = "[datasets.{}.attributes] in replication.toml"
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """A rule that cannot be kept. subject: the column, as replication.toml names it. remedy: what to do."""
+    """A rule that cannot be kept. subject: the column, as replication.toml names it. remedy: what to do.
+
+    early: its table is not there yet; `install` will run again when it is.
+    """
 
     subject: str
     problem: str
     remedy: str
+    early: bool = False
 
 
 def unfit_rules(dataset: Dataset, tables: Sequence[Table]) -> list[Unfit]:
@@ -35,7 +39,7 @@ def unfit_rules(dataset: Dataset, tables: Sequence[Table]) -> list[Unfit]:
     for subject, rule in sorted(dataset.attributes.items()):
         name, _, column = subject.rpartition(".")
         told = _unfit(known.get(name), column, rule, _NAMED.format(dataset.name))
-        found += [Unfit(subject, problem, remedy) for problem, remedy in told]
+        found += [Unfit(subject, problem, remedy, early=name not in known) for problem, remedy in told]
     return found
 
 
@@ -51,7 +55,7 @@ def _unfit(table: Table | None, name: str, rule: AttributeRule, place: str) -> I
     elsewhere = f"remove the line from {place}"
     column = table.column(name) if table is not None else None
     if table is None:
-        yield "is of a table that is not there", f"create the table first, or correct the name in {place}"
+        yield "is of a table that is not there", f"create it and install again, or correct the name in {place}"
     elif column is None:
         yield "is a column that is not there", f"correct the name in {place}"
     elif name in table.key:
