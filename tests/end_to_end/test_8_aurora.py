@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,11 @@ def shop(clients: dict[str, psycopg.Connection[Any]], state: Path) -> dict[str, 
     """Tables that were created after the world came up, taken in as a user would."""
     for connection in clients.values():
         connection.execute("CREATE TABLE orders (id int PRIMARY KEY, item text, amount numeric)")
+        connection.execute("CREATE TABLE levels (sku int PRIMARY KEY, units int NOT NULL, tags text[] NOT NULL)")
     done = distributary(state, "aurora", "install", "--replication", str(REPLICATION))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f'shop in {region}: table "public"."orders"' for region in clients]
+    made = [f'shop in {region}: table "public"."{table}"' for region in clients for table in ("levels", "orders")]
+    assert done.stdout.splitlines() == made
     return clients
 
 
@@ -105,6 +108,38 @@ def test_regions_that_write_the_same_rows_at_once_end_alike(
     # then
     assert wait_for_convergence(world, DATASET, seconds=PATIENCE).differences == {}
     assert messages(world, DATASET, LOST) == 0
+
+
+def has_units(connection: psycopg.Connection[Any], units: int) -> bool:
+    """Whether a region shows that many."""
+    return connection.execute("SELECT units FROM levels").fetchone() == (units,)
+
+
+def test_what_all_regions_add_at_once_adds_up_although_one_is_cut_off(
+    world: World, shop: dict[str, psycopg.Connection[Any]]
+) -> None:
+    # given: a row in all regions
+    shop[HOME].execute("INSERT INTO levels VALUES (1, 100, '{}')")
+    for connection in shop.values():
+        until("the row arrives", partial(has_units, connection, 100))
+
+    def add(region: str) -> None:
+        for turn in range(50):
+            shop[region].execute(
+                "UPDATE levels SET units = units + 1, tags = array_append(tags, %s)", (f"{region} {turn}",)
+            )
+
+    # when: unmodified clients add to it in all regions at once, one of them cut off
+    with cut_off(world, DATASET, LONELY):
+        writers = [threading.Thread(target=add, args=[region]) for region in shop]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+    # then: all that was added is there, in all regions
+    assert wait_for_convergence(world, DATASET, seconds=PATIENCE).differences == {}
+    for connection in shop.values():
+        assert connection.execute("SELECT units, cardinality(tags) FROM levels").fetchone() == (250, 150)
 
 
 def test_a_row_that_a_region_refuses_is_parked_and_redriven(
