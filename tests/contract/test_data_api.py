@@ -313,7 +313,7 @@ def test_the_operators_commands_reach_a_cluster(place: Site, monkeypatch: pytest
         monkeypatch.setenv(name, value)
     wiring._session.cache_clear()
     reached = ["--dataset", "shop", "--region", place.region, "--cluster-arn", place.cluster, "--secret-arn", SECRET]
-    reached += ["--database", place.dataset.name, "--replication", str(PROJECT / "tests/end_to_end/replication.toml")]
+    reached += ["--database", place.dataset.name, "--replication", str(PROJECT / "replication.toml")]
     for command, said in (
         ("install", 'table "public"."t"'),
         ("install", "nothing to do"),
