@@ -15,7 +15,7 @@ from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
 from distributary.adapters.aurora.doctor import Severity, examine
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.replica import PostgresReplica
-from distributary.domain.block import blocks_of
+from distributary.domain.block import Block, blocks_of
 from distributary.domain.change import Change
 from distributary.domain.errors import NotInstalled, SchemaDiffers
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image
@@ -28,7 +28,7 @@ from distributary.domain.version import NOTHING_SEEN, Version
 from tests.contract.aurora_sites import BOTH_WAYS, Site, held, now, writes_of
 
 TABLE = '"public"."t"'
-THERE = "eu-west-1"
+HERE, THERE = "us-east-1", "eu-west-1"
 
 
 def with_rules(site: Site, **rules: str) -> None:
@@ -474,17 +474,45 @@ def test_capture_sees_that_a_table_keeps_states_now(aurora: Site) -> None:
 
 
 @BOTH_WAYS
-def test_a_row_that_has_not_seen_a_deletion_is_told_whatever_its_version(counting: Site) -> None:
-    # given: a row on top of a deletion, and one whose key was deleted elsewhere, unseen and earlier
-    counting.write("INSERT INTO t VALUES (1, 1)", "DELETE FROM t", "INSERT INTO t VALUES (1, 1), (2, 1)")
-    unseen = Version(5, 0, THERE)
-    stamp = Stamp(unseen, NOTHING_SEEN.including(unseen), Writer.REPLICATION).text()
-    counting.write(f"INSERT INTO distributary.tombstones VALUES ('{TABLE}', '[\"2\"]', '{stamp}')")
-    # when
-    (block,) = blocks_of(change for change in shipped(counting) if change.image is not None)
-    # then
+@pytest.mark.parametrize(
+    ("state", "taken"),
+    [
+        (None, True),
+        ("{}", False),
+        ('{"i":"OLDER"}', False),
+        ('{"i":"DELETION"}', True),
+        ('{"i":"NEWER"}', True),
+        ('{"f":"NEWER"}', True),
+        ('{"f":"OLDER"}', False),
+    ],
+)
+def test_a_row_is_taken_over_a_tombstone_by_what_it_was_made_on_top_of(
+    counting: Site, state: str | None, *, taken: bool
+) -> None:
+    """Whatever its context covers: a deletion of its region may have been committed after it looked."""
+    # given: a tombstone, and a row whose version is above it and whose context covers it
+    deletion = Version(now() - 1000, 0xABC, HERE)
+    texts = {
+        name: f"{version.timestamp:x}.{version.sequence:x}.{version.region}"
+        for name, version in {
+            "OLDER": deletion._replace(sequence=0xABB),
+            "DELETION": deletion,
+            "NEWER": deletion._replace(sequence=0x1000),
+        }.items()
+    }
+    for name, text in texts.items():
+        state = state.replace(name, text) if state is not None else None
+    noted = Stamp(deletion, NOTHING_SEEN.including(deletion), Writer.REPLICATION).text()
+    counting.write(f"INSERT INTO distributary.tombstones VALUES ('{TABLE}', '[\"1\"]', '{noted}')")
+    version = later_than(deletion)
+    stamp = Stamp(version, NOTHING_SEEN.including(version), Writer.REPLICATION).text()
+    columns: dict[str, list[str | None]] = {"id": ["1"], "n": ["5"], "tags": ["{}"], "v": [None]}
+    block = Block(counting.dataset.name, TABLE, HERE, ("id",), columns, [stamp], [""], now(), states=[state])
+    # when, then
     replica = counting.replica(TABLE)
-    assert [block.change(at).key for at in replica.outlived(block)] == [{"id": {"S": "2"}}]
+    found = replica.take(block)
+    assert (found.inserted, list(found.left)) == ((1, []) if taken else (0, [0]))
+    assert list(replica.outlived(block)) == [0]  # whether or not: stamps do not tell
 
 
 def as_replication(site: Site, statement: str) -> None:

@@ -9,6 +9,7 @@ from distributary.adapters.aurora.fragments import (
     APPLYING,
     NUMBER,
     STAMP,
+    STATE,
     held,
     listed,
     own_columns,
@@ -21,6 +22,7 @@ from distributary.adapters.aurora.fragments import (
 )
 from distributary.adapters.aurora.names import literal, quoted
 from distributary.domain.image import STAMP_ATTRIBUTE
+from distributary.domain.version import SEQUENCE_DIGITS, TIMESTAMP_DIGITS
 
 _INSERTED = quoted("~distributary inserted")
 
@@ -36,7 +38,7 @@ def take(table: Table, columns: tuple[str, ...]) -> str:
 INSERT INTO {table.name.text()} AS t ({listed(columns)}, {own_listed(own_columns(table))}) OVERRIDING SYSTEM VALUE
 SELECT {listed(columns, "s")}, {own_listed(own, "s")} FROM s
 LEFT JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}, {APPLYING}
-WHERE {_had_seen("d.stamp", f"s.{STAMP}")} ORDER BY {listed(table.key, "s")}
+WHERE {_on_top(table)} ORDER BY {listed(table.key, "s")}
 ON CONFLICT ({listed(table.key)}) DO UPDATE
 SET {settings(table, columns, "excluded", own_columns(table))}
 WHERE {_had_seen(f"t.{STAMP_ATTRIBUTE}", excluded)}
@@ -50,13 +52,20 @@ CASE WHEN count(*) < (SELECT count(*) FROM s) THEN (SELECT pg_catalog.json_agg(s
 def outlived(table: Table) -> str:
     """Of stamps and the key: gives the numbers of those that a tombstone covers.
 
-    Where states are joined, a row goes that was not made on top of the deletion: none of which its writer had seen all.
+    Where states are joined a stamp does not tell what its row was made on top of: all that have a tombstone.
     """
     older = f"d.stamp >= pg_catalog.split_part(s.{STAMP}, ' ', 1)"
-    covered = f"NOT {_had_seen('d.stamp', f's.{STAMP}')}" if table.stateful else older
     return f"""{rows(table, table.key, STAMP)}
 SELECT pg_catalog.json_agg(s.{NUMBER})::text FROM s JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}
-WHERE {covered}"""
+WHERE {"true" if table.stateful else older}"""
+
+
+@lru_cache(maxsize=256)
+def outlived_states(table: Table) -> str:
+    """Of stamps, states and the key: gives the numbers of those that were not made on top of the deletion."""
+    return f"""{rows(table, table.key, STAMP, STATE)}
+SELECT pg_catalog.json_agg(s.{NUMBER})::text FROM s JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}
+WHERE NOT {_on_top(table)}"""
 
 
 @lru_cache(maxsize=256)
@@ -80,6 +89,30 @@ DELETE FROM {table.name.text()} t USING s, {APPLYING}
 WHERE {same_key(table)} AND {plain} AND s.{NUMBER} IN (SELECT {NUMBER} FROM held) RETURNING s.{NUMBER})
 SELECT pg_catalog.json_agg(s.{NUMBER})::text FROM s JOIN {table.name.text()} t ON {same_key(table)}
 WHERE s.{NUMBER} NOT IN (SELECT {NUMBER} FROM gone)"""
+
+
+def _on_top(table: Table) -> str:
+    """Whether a put was certainly made on top of the deletion in `d`, if there is one.
+
+    Where states are joined its incarnation tells, and its context does not: that of an insert covers a deletion of its
+    own region which it could not see, since it was not committed yet.
+    """
+    if not table.stateful:
+        return _had_seen("d.stamp", f"s.{STAMP}")
+    deletion = "pg_catalog.split_part(d.stamp, ' ', 1)"
+    return f'(d.stamp IS NULL OR {_incarnation()} COLLATE "C" >= {deletion})'
+
+
+def _incarnation() -> str:
+    """What the state of `s` was made on top of, as stamps write versions: its own version where there is no state."""
+    told = f"coalesce(s.{STATE}::jsonb ->> 'f', s.{STATE}::jsonb ->> 'i')"
+    moment, sequence, region = (f"pg_catalog.split_part({told}, '.', {at})" for at in (1, 2, 3))
+    number = f"('x' || pg_catalog.lpad({moment}, 16, '0'))::bit(64)::bigint"
+    return (
+        f"CASE WHEN s.{STATE} IS NULL THEN pg_catalog.split_part(s.{STAMP}, ' ', 1) WHEN {told} IS NULL THEN ''"
+        f" ELSE pg_catalog.lpad(({number})::text, {TIMESTAMP_DIGITS}, '0') || '.'"
+        f" || pg_catalog.lpad({sequence}, {SEQUENCE_DIGITS}, '0') || '.' || {region} END"
+    )
 
 
 def _had_seen(known: str, stamp: str) -> str:

@@ -120,7 +120,10 @@ class PostgresReplica:
         if not inserted:
             return Taken(0, replaced, 0, left)
         # Between that statement's view of the tombstones and its end others may have noted newer ones.
-        outlived = set(self.outlived(block)).difference(left)
+        keys = [block.columns[name] for name in table.key]
+        look_back = plain_statements.outlived_states if table.stateful else plain_statements.outlived
+        ((covered,),) = self._session.run(look_back(table), *parameters(*own, *keys))
+        outlived = set(json.loads(covered or "[]")).difference(left)
         return Taken(inserted - len(outlived), replaced, 0, [*left, *outlived])
 
     def _delete_plain(self, block: Block) -> Taken:
