@@ -1,7 +1,7 @@
 """What a row's state knows beside its values, as a document: JSON, a map of DynamoDB, and back with everything checked.
 
     i   the deletion that the row was made on top of; absent if none
-    f   instead of it, the row from before its policies that it was made on top of
+    f   instead of it, the row from before its policies that it was made on top of, or the instant from which they hold
     b   the version of the row's base; absent if it is the stamp's
     o   the base's order
     w   for attribute_merge: names of attributes by their versions, unless b; one that is not in the row was removed
