@@ -203,49 +203,135 @@ class SlowInboxes:
         self._time_of["now"] += self.taking
 
 
-class Watched(AtOnce):
-    """Such an executor, whose callers lose patience as with a real one. patience: what they had for each work."""
+class Late(Future[Any]):
+    """What is done while its caller waits, if he waits long enough, and else when the executor's rest is."""
 
-    def __init__(self, time_of: dict[str, float]) -> None:
-        self.patience: list[float] = []
-        self._time_of = time_of
+    def __init__(self, pool: Watched, work: Callable[[], Any]) -> None:
+        super().__init__()
+        self._pool, self._work = pool, work
+
+    def result(self, timeout: float | None = None) -> Any:
+        self._pool.patience.append(timeout)
+        gives_up = timeout is not None and self._pool.inboxes.taking > timeout
+        if not gives_up or self._pool.just_now:
+            self.finish()
+        if gives_up:
+            raise TimeoutError
+        return super().result()
+
+    def finish(self) -> None:
+        if not self.done():
+            self.set_result(self._work())
+
+
+class Watched(Executor):
+    """An executor whose callers lose patience as with a real one, in the time of the inboxes.
+
+    patience: what they had. just_now: whether what took too long is done in the moment after they lost it.
+    """
+
+    def __init__(self, inboxes: SlowInboxes) -> None:
+        self.inboxes = inboxes
+        self.patience: list[float | None] = []
+        self.just_now = False
+        self._given: list[Late] = []
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        begun = self._time_of["now"]
-        future = super().submit(work, *arguments, **named)
-        taken = self._time_of["now"] - begun
+        self._given.append(Late(self, lambda: work(*arguments, **named)))
+        return self._given[-1]
 
-        def result(timeout: float | None = None) -> Any:
-            self.patience.append(timeout or 0)
-            if timeout is not None and taken > timeout:
-                raise TimeoutError
-            return Future.result(future)
-
-        future.result = result  # type: ignore[method-assign]
-        return future
+    def rest(self) -> None:
+        """Do what is not done yet."""
+        for each in self._given:
+            each.finish()
 
 
-def test_a_region_is_waited_for_as_long_as_is_usual_for_it(time_of: dict[str, float]) -> None:
-    # given: a region that takes about 10 ms, and a distant one that takes about 400 ms
-    slow, pool = SlowInboxes(time_of), Watched(time_of)
-    breaking = BreakingInboxes(slow, pool, patience=1.0, clock=lambda: time_of["now"])
-    for region, usual in (("near", 0.01), ("far", 0.4)):
-        for at in range(40):
-            slow.taking = usual * (1 + at % 2 / 10)
-            breaking.send(region, ["x"])
-    # when: both take half a second
-    slow.taking = 0.5
-    breaking.send("far", ["x"])
-    # then: the near one is given up soon
-    with pytest.raises(Unavailable, match=r"near: no answer within 0\.15 s"):
-        breaking.send("near", ["x"])
+@pytest.fixture
+def slow(time_of: dict[str, float]) -> SlowInboxes:
+    return SlowInboxes(time_of)
 
 
-def test_a_region_of_which_nothing_is_known_and_a_large_message_have_more_time(time_of: dict[str, float]) -> None:
-    slow, pool = SlowInboxes(time_of), Watched(time_of)
-    breaking = BreakingInboxes(slow, pool, patience=1.0, clock=lambda: time_of["now"])
+@pytest.fixture
+def pool(slow: SlowInboxes) -> Watched:
+    return Watched(slow)
+
+
+@pytest.fixture
+def timed(slow: SlowInboxes, pool: Watched, time_of: dict[str, float]) -> BreakingInboxes:
+    return BreakingInboxes(slow, pool, patience=1.0, seconds=20, clock=lambda: time_of["now"])
+
+
+def known(slow: SlowInboxes, timed: BreakingInboxes, region: str, usual: float) -> None:
+    """Send to a region so often that it is known what is usual for it."""
+    for at in range(40):
+        slow.taking = usual * (1 + at % 2 / 10)
+        timed.send(region, ["x"])
+
+
+@pytest.mark.parametrize(("usual", "given_up_after"), [(0.01, "0.15"), (0.4, "0.51")])
+def test_a_region_is_waited_for_as_long_as_is_usual_for_it(
+    slow: SlowInboxes, timed: BreakingInboxes, usual: float, given_up_after: str
+) -> None:
+    known(slow, timed, "b", usual)
+    slow.taking = 0.6
+    with pytest.raises(Unavailable, match=rf"b: no answer within {given_up_after} s"):
+        timed.send("b", ["x"])
+
+
+def test_a_region_that_is_slower_than_another_every_time_is_not_waited_for(
+    slow: SlowInboxes, pool: Watched, timed: BreakingInboxes, time_of: dict[str, float]
+) -> None:
+    # given: a near region, and a distant one that is given up for the first time
+    known(slow, timed, "near", 0.01)
+    slow.taking = 0.3
+    with pytest.raises(Unavailable, match=r"far: no answer within 0\.15 s"):
+        timed.send("far", ["x"])
+    pool.rest()
+    # when: it answers as slowly whenever it is tried
+    for _ in range(3):
+        time_of["now"] += 20
+        with pytest.raises(Unavailable, match="far is not waited for"):
+            timed.send("far", ["x"])
+        pool.rest()
+    # then: nobody has waited for it again
+    assert len(pool.patience) == 40 + 1
+
+
+def test_a_region_that_has_become_quick_is_waited_for_again(
+    slow: SlowInboxes, pool: Watched, timed: BreakingInboxes, time_of: dict[str, float]
+) -> None:
+    # given: a region that was slower than another
+    known(slow, timed, "near", 0.01)
+    slow.taking = 0.3
+    with pytest.raises(Unavailable):
+        timed.send("far", ["x"])
+    pool.rest()
+    # when: it is quick when it is tried the next time
+    time_of["now"] += 20
+    slow.taking = 0.1
+    with pytest.raises(Unavailable):
+        timed.send("far", ["x"])
+    pool.rest()
+    # then
+    timed.send("far", ["x"])
+
+
+def test_an_answer_in_the_moment_in_which_patience_ends_closes_nothing(
+    slow: SlowInboxes, pool: Watched, timed: BreakingInboxes
+) -> None:
+    known(slow, timed, "b", 0.01)
+    slow.taking, pool.just_now = 0.16, True
+    with pytest.raises(Unavailable, match="no answer"):
+        timed.send("b", ["x"])
+    slow.taking = 0.01
+    timed.send("b", ["x"])
+
+
+def test_a_region_of_which_nothing_is_known_and_a_large_message_have_more_time(
+    pool: Watched, timed: BreakingInboxes
+) -> None:
     for size in (1, 500_000, 5_000_000):
-        breaking.send("b", ["x" * size])
+        timed.send("b", ["x" * size])
     assert pool.patience == [1.0, 0.65, 1.0]
 
 

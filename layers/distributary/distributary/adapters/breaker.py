@@ -1,4 +1,4 @@
-"""A circuit breaker for inboxes: while a region cannot be reached, others do not wait for its timeouts."""
+"""A circuit breaker for inboxes: nobody's changes wait for a region that cannot be reached, or that is slow."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from distributary.ports import Inboxes
 
 LEAST_PATIENCE = 0.15
 """Seconds that any region is given, so that a busy processor is no outage."""
+
+SLACK = 0.1
+"""Seconds that a region may take beyond what is usual for the quickest, and still be waited for."""
 
 PACE = 1_000_000
 """Characters a second that any region is thought to take, beside what is usual for messages of any size."""
@@ -38,10 +41,12 @@ class BreakingInboxes:
     """`ports.Inboxes` that wait for a region for a moment only, and refuse it for a while after it failed.
 
     It lives as long as the function's process and is shared by its threads. A message that takes longer than is usual
-    for its region (`Usual`), or than `patience` where nothing is known of that, counts as failed, though it goes on by
-    itself; after `seconds` of refusal one send is tried again, beside the caller, who is refused still. So a region
-    that hangs holds up one batch, once, for a moment, and however long it hangs the others' changes do not wait for it
-    again. What arrives late after all arrives twice, which does no harm, and the region is waited for again.
+    for its region (`Usual`), than the quickest other region usually takes and `SLACK`, or than `patience` where nothing
+    is known of either, counts as failed, though it goes on by itself; after `seconds` of refusal one send is tried
+    again, beside the caller, who is refused still. It opens the way again if it did not take longer than that. So a
+    region that hangs holds up one batch, once, for a moment, and however long it hangs the others' changes do not wait
+    for it again; and a region that is slow every time delays nobody but itself. What arrives late after all arrives
+    twice, which does no harm.
 
     executor: runs the sends; it needs room for two a region. clock: monotonic, in seconds.
     """
@@ -64,24 +69,35 @@ class BreakingInboxes:
         self._usual: dict[str, Usual] = {}
 
     def send(self, region: str, messages: Sequence[str]) -> None:
-        """See `ports.Inboxes`; raises Unavailable for a region that does not answer soon, or failed before."""
+        """See `ports.Inboxes`; raises Unavailable for a region that does not answer soon, or did not before."""
         closed = self._closed_until.get(region)
         if closed is not None:
             until, reason = closed
             if self._clock() >= until:
                 self._close(region, reason)
                 self._executor.submit(self._try, region, messages)
-            raise Unavailable(f"{region} is not waited for, it failed a moment ago: {reason}")
+            raise Unavailable(f"{region} is not waited for: {reason}")
         for message in messages:  # one by one: many large ones may take long on the way to a healthy, distant region
-            usual = self._usual.get(region)
-            patience = usual.patience(len(message), self._patience) if usual is not None else self._patience
+            patience = self._patience_for(region, len(message))
             attempt = self._executor.submit(self._try, region, [message])
             try:
                 attempt.result(timeout=patience)
             except TimeoutError:
                 reason = f"no answer within {patience:.2f} s"
                 self._close(region, reason)
+                if attempt.done() and attempt.exception() is None:  # just now
+                    self._closed_until.pop(region, None)
                 raise Unavailable(f"{region}: {reason}") from None
+
+    def _patience_for(self, region: str, size: int) -> float:
+        usual = self._usual.get(region)
+        own = usual.patience(size, self._patience) if usual is not None else self._patience
+        return min(own, self._longest_beside_others(region, size))
+
+    def _longest_beside_others(self, region: str, size: int) -> float:
+        """How long a message of so many characters may take without a delay for the quickest other region."""
+        quickest = min((usual.mean for other, usual in self._usual.items() if other != region), default=self._patience)
+        return max(LEAST_PATIENCE, quickest + SLACK) + size / PACE
 
     def _try(self, region: str, messages: Sequence[str]) -> None:
         begun = self._clock()
@@ -94,10 +110,19 @@ class BreakingInboxes:
             # An operator has to hear of it: the next send tells it to its caller.
             self._closed_until.pop(region, None)
             raise
-        self._closed_until.pop(region, None)
         taken = (self._clock() - begun) / len(messages)
+        self._answered(region, taken, max(map(len, messages)))
+
+    def _answered(self, region: str, taken: float, size: int) -> None:
+        """Note what a message took, in seconds, and wait again for a region that was refused if it is quick."""
         known = self._usual.get(region)
-        self._usual[region] = known.after(taken) if known is not None else Usual(taken, taken / 2)
+        if region not in self._closed_until:
+            self._usual[region] = known.after(taken) if known is not None else Usual(taken, taken / 2)
+        elif taken > self._longest_beside_others(region, size):
+            self._close(region, f"it took {taken:.2f} s")
+        else:  # what was usual was before it was refused
+            self._usual[region] = Usual(taken, taken / 2)
+            self._closed_until.pop(region, None)
 
     def _close(self, region: str, reason: str) -> None:
         self._closed_until[region] = (self._clock() + self._seconds, reason)
