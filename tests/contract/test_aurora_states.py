@@ -14,6 +14,7 @@ from tests.contract.aurora_sites import REGIONS, Site
 from tests.contract.state_player import ATTRIBUTES, COLUMNS, Player
 
 PRIORITY = {Policy.REGION_PRIORITY: REGIONS}
+GENERATIONS = {policy: 1 + 9 * at for at, policy in enumerate(Policy)}
 FRESH = count(1, 10)
 """Keys that no other example has."""
 
@@ -67,7 +68,11 @@ def player(aurora: Site, request: pytest.FixtureRequest) -> Player:
         f"CREATE TABLE t (id int PRIMARY KEY, {columns})", "SET TimeZone = 'UTC'", "SET extra_float_digits = 1"
     )
     aurora.dataset = replace(
-        aurora.dataset, conflict=request.param, priority=PRIORITY.get(request.param, ()), attributes=ATTRIBUTES
+        aurora.dataset,
+        conflict=request.param,
+        priority=PRIORITY.get(request.param, ()),
+        attributes=ATTRIBUTES,
+        generation=GENERATIONS[request.param],
     )
     aurora.install()
     return Player(aurora, aurora.dataset.policies_of("public.t"))

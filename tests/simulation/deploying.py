@@ -1,93 +1,146 @@
-"""Regions that get their policies one after the other, while applications write and messages are under way."""
+"""Regions that get policies, or others, one after the other, while applications write and messages are under way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from distributary.domain.dataset import Dataset
 from distributary.domain.version import MICROSECONDS
 from tests.simulation.choices import Choices
-from tests.simulation.merging import MergingWorld
+from tests.simulation.merging import MergingWorld, drawn_policies
 from tests.simulation.regions import Region
 from tests.simulation.setting import Setting
 from tests.simulation.streams import StreamRegion
-from tests.simulation.world import START
+from tests.simulation.world import START, World
 
 SOON = 0.35
 """The chance that a region is deployed after a write."""
 
 BEGIN, IN_TIME = START + 400 * MICROSECONDS, 200 * MICROSECONDS
-"""When the policies begin, and how long before that the last region has to be deployed."""
+"""When policies that a table has not had yet begin, and how long before that the last region has to be deployed."""
 
 LONG = (0, 30 * MICROSECONDS, 120 * MICROSECONDS)
 """How much time may pass after a write."""
 
 
-class DeployingWorld(MergingWorld):
-    """The world of such replicas: every region begins with rows of which the last write stands."""
+class Deployments(World):
+    """A world whose replicas are deployed one after the other. FUNCTIONS: what a deployment replaces."""
 
-    regions: list[DeployingRegion]
+    FUNCTIONS: tuple[str, ...] = ("capture", "apply")
+    regions: Sequence[Any]
+    earlier: Dataset | None = None
 
-    def __init__(self, choices: Choices, setting: Setting, tell: Callable[[str], None] | None = None) -> None:
-        self.earlier: Dataset | None = None
-        super().__init__(choices, setting, tell)
+    def due(self) -> tuple[str, ...]:
+        """Which functions of a region are to be deployed next."""
+        return self.FUNCTIONS
+
+    def _write(self) -> bool:
+        written = super()._write()
+        if self.choices.chance(SOON):
+            self.choices.pick(self.regions).due.update(self.due())
+        return written
+
+    def _heal(self) -> None:
+        super()._heal()
+        for region in self.regions:
+            region.due.update(self.FUNCTIONS)
+
+    def _step(self) -> bool:
+        for region in self.regions:
+            region.deploy()
+        return super()._step() or any(region.deploy() for region in self.regions)
+
+    def running_in(self, region: str, functions: set[str]) -> bool:
+        """Whether an invocation of such a function is under way there."""
+        named = [process.name for process in self.processes if process.name.endswith(f" in {region}")]
+        return any(name.split()[0] in functions for name in named)
+
+
+@dataclass(eq=False)
+class Deployed(Region):
+    """Such a replica. due: functions to deploy once none of them is running. deployed: those that are."""
+
+    world: Any
+    due: set[str] = field(default_factory=set)
+    deployed: set[str] = field(default_factory=set)
+
+    def dataset_of(self, function: str) -> Dataset:
+        """As the file describes it with which a function was deployed here."""
+        described: Dataset = self.world.dataset
+        return described if function in self.deployed or self.world.earlier is None else self.world.earlier
+
+    def deploy(self) -> bool:
+        """Deploy if it is time to; whether that was done."""
+        new = self.due - self.deployed
+        if not new or self.at_work(new):
+            return False
+        self.deployed |= new
+        self.world.note(lambda: f"deployed in {self.name}: {sorted(new)}")
+        return True
+
+    def at_work(self, functions: set[str]) -> bool:
+        """Whether any of these is at work."""
+        running: bool = self.world.running_in(self.name, functions)
+        return running
+
+
+@dataclass(eq=False)
+class DeployedRegion(Deployed, StreamRegion):
+    """One of DynamoDB."""
+
+
+class DeployingWorld(Deployments, MergingWorld):
+    """Every region begins with rows of which the last write stands; from one instant on the policies hold."""
+
+    def region(self, name: str, skew: int) -> DeployedRegion:
+        """See `World`."""
+        return DeployedRegion(name, skew, self)
 
     def described(self, dataset: Dataset) -> Dataset:
         """See `World`."""
         self.earlier = dataset
         return replace(super().described(dataset), generation=2, policies_from=BEGIN)
 
-    def region(self, name: str, skew: int) -> DeployingRegion:
-        """See `World`."""
-        return DeployingRegion(name, skew, self)
-
     def _write(self) -> bool:
         written = super()._write()
-        if self.choices.chance(SOON):
-            self.choices.pick(self.regions).due = True
         self.now += self.choices.pick(LONG)
         return written
 
     def _pause(self, region: Region) -> None:
         """See `World`; hours may pass once all regions are deployed."""
-        if all(each.deployed for each in self.regions):
+        if all(len(each.deployed) == len(self.FUNCTIONS) for each in self.regions):
             super()._pause(region)
-
-    def _heal(self) -> None:
-        super()._heal()
-        for region in self.regions:
-            region.due = True
 
     def _step(self) -> bool:
         for region in self.regions:
-            region.due = region.due or self.now > BEGIN - IN_TIME
-            region.deploy()
-        return super()._step() or any(region.deploy() for region in self.regions)
-
-    def running_in(self, region: str) -> bool:
-        """Whether an invocation is under way there."""
-        return any(process.name.endswith(f" in {region}") for process in self.processes)
+            if self.now > BEGIN - IN_TIME:
+                region.due.update(self.FUNCTIONS)
+        return super()._step()
 
 
-@dataclass(eq=False)
-class DeployingRegion(StreamRegion):
-    """One such replica. due: its functions are to be deployed once none is running. deployed: they are."""
+class ChangingWorld(Deployments, MergingWorld):
+    """Every region begins with policies that have a memory, and gets others: for the row, for attributes, or both."""
 
-    world: DeployingWorld
-    due: bool = False
-    deployed: bool = False
+    def region(self, name: str, skew: int) -> DeployedRegion:
+        """See `World`."""
+        return DeployedRegion(name, skew, self)
 
-    @property
-    def dataset(self) -> Dataset:
-        """As this region's file describes it."""
-        earlier = self.world.earlier
-        return self.world.dataset if self.deployed or earlier is None else earlier
+    def draws_counting(self, choices: Choices, setting: Setting) -> bool:
+        """See `MergingWorld`."""
+        del setting
+        return choices.chance(0.5)
 
-    def deploy(self) -> bool:
-        """Deploy if it is time to; whether that was done."""
-        if self.deployed or not self.due or self.world.running_in(self.name):
-            return False
-        self.deployed = True
-        self.world.note(lambda: f"deployed: {self.name}")
-        return True
+    def described(self, dataset: Dataset) -> Dataset:
+        """See `World`. own: what stays as it was."""
+        self.earlier = super().described(dataset)
+        before = self.own
+        self.base, self.own = drawn_policies(self.choices)
+        later = replace(super().described(dataset), generation=2)
+        self.own = {name: rule for name, rule in self.own.items() if name in before}
+        return later
+
+    def due(self) -> tuple[str, ...]:
+        """Functions of one region are replaced one after the other, too."""
+        return self.choices.pick((*((each,) for each in self.FUNCTIONS), self.FUNCTIONS))

@@ -1,4 +1,4 @@
-"""Deliberate mistakes about the time before a table had its policies, each of which the simulator has to notice."""
+"""Deliberate mistakes about tables that get policies, or others, each of which the simulator has to notice."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from distributary.domain import policy_begin
+from distributary.domain import policy_begin, policy_merge, policy_settlement, settled_rows, state_documents
 from distributary.domain.crdt import ALWAYS
+from distributary.domain.origin import Origin
 from distributary.domain.policy_merge import merge_states
 from distributary.domain.policy_settlement import settle_states
 from distributary.domain.row_state import RowState, StateLattice
@@ -17,6 +18,7 @@ from tests.simulation.mistakes import Mistake
 from tests.simulation.setting import Writing
 
 TABLES = Kind(Writing.DEPLOYING, 10)
+CHANGING = Kind(Writing.CHANGING, 10)
 
 
 def _of_no_deletion(original: Callable[..., RowState]) -> Callable[..., RowState]:
@@ -29,6 +31,34 @@ def _of_no_deletion(original: Callable[..., RowState]) -> Callable[..., RowState
 def _whenever(original: Callable[..., Any]) -> Callable[..., Any]:
     """As if the table had never had other policies."""
     return lambda *arguments, **options: original(*arguments, **{**options, "since": 0})
+
+
+def _of_these_policies(original: Callable[..., RowState | None]) -> Callable[..., RowState | None]:
+    """As if the row that is there had been written under the policies that hold now."""
+
+    def present(here: Any, *arguments: Any) -> RowState | None:
+        state = original(here, *arguments)
+        return replace(state, generation=here.lattice.policies.generation) if state is not None else None
+
+    return present
+
+
+def _whatever_its_generation(original: Callable[..., RowState]) -> Callable[..., RowState]:
+    def read(*arguments: Any) -> RowState:
+        *known, lattice = arguments
+        return original(*known, replace(lattice, policies=replace(lattice.policies, generation=9)))
+
+    return read
+
+
+def _again_and_again(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Every record of a row that is in dispute is written again, not only that in which the dispute began."""
+
+    def told(here: Any) -> Any:
+        record = here.record
+        return original(replace(here, record=replace(record, old=None)) if here.origin is Origin.ECHO else here)
+
+    return told
 
 
 DEPLOYING_MISTAKES = (
@@ -50,5 +80,33 @@ DEPLOYING_MISTAKES = (
         "merge_states",
         _whenever(merge_states),
         TABLES,
+    ),
+    Mistake(
+        "what other regions may decide otherwise is left at that",
+        policy_settlement,
+        "_told",
+        lambda here: here,
+        CHANGING,
+    ),
+    Mistake(
+        "a row of earlier policies counts as one of these",
+        policy_merge,
+        "_present",
+        _of_these_policies(policy_merge._present),
+        CHANGING,
+    ),
+    Mistake(
+        "functions that are not deployed yet decide about rows of later policies",
+        settled_rows,
+        "state_from",
+        _whatever_its_generation(state_documents.state_from),
+        CHANGING,
+    ),
+    Mistake(
+        "a dispute is settled again and again",
+        policy_settlement,
+        "_told",
+        _again_and_again(policy_settlement._told),
+        CHANGING,
     ),
 )

@@ -10,7 +10,8 @@ from typing import TypeAlias
 from tests.simulation.checks import Reader, vanished, verdict
 from tests.simulation.choices import Choices
 from tests.simulation.conflict_checks import misjudged
-from tests.simulation.deploying import DeployingWorld
+from tests.simulation.deploying import ChangingWorld, DeployingWorld
+from tests.simulation.log_changing import LogChangingWitness, LogChangingWorld
 from tests.simulation.log_merging import LogMergingWorld
 from tests.simulation.log_merging_witness import LogMergingWitness
 from tests.simulation.log_witness import LogWitness
@@ -60,12 +61,16 @@ KINDS = (
     Kind(Writing.MERGING, 25),
     Kind(Writing.DEPLOYING, 4),
     Kind(Writing.DEPLOYING, 10),
+    Kind(Writing.CHANGING, 4),
+    Kind(Writing.CHANGING, 10),
     Kind(Writing.TRIGGERS_COUNTING, 4),
     Kind(Writing.TRIGGERS_COUNTING, 10),
     Kind(Writing.TRIGGERS_COUNTING, 25),
     Kind(Writing.TRIGGERS_MERGING, 4),
     Kind(Writing.TRIGGERS_MERGING, 10),
     Kind(Writing.TRIGGERS_MERGING, 25),
+    Kind(Writing.TRIGGERS_CHANGING, 4),
+    Kind(Writing.TRIGGERS_CHANGING, 10),
 )
 
 
@@ -73,6 +78,7 @@ MERGING_WORLDS: Mapping[Writing, type[MergingWorld]] = {
     Writing.COUNTING: MergingWorld,
     Writing.MERGING: MergingWorld,
     Writing.DEPLOYING: DeployingWorld,
+    Writing.CHANGING: ChangingWorld,
 }
 
 
@@ -107,6 +113,7 @@ def play(
         Writing.TRIGGERS: _play_logs,
         Writing.TRIGGERS_COUNTING: _play_log_merging,
         Writing.TRIGGERS_MERGING: _play_log_merging,
+        Writing.TRIGGERS_CHANGING: _play_log_merging,
         **dict.fromkeys(MERGING_WORLDS, _play_merging),
     }
     outcome = playing.get(kind.writing, _play_streams)(kind, choices, setting, tell)
@@ -135,7 +142,7 @@ def _misjudged(kind: Kind, witness: Witness, broken: Fault | None) -> tuple[Faul
     Not compared where a clock was a year ahead, since what it has left in contexts is not believed, nor where a table
     had no policies at first, since contexts then know less than was seen.
     """
-    told = broken is None and not kind.year_ahead and kind.writing is not Writing.DEPLOYING
+    told = broken is None and not kind.year_ahead and kind.writing not in (Writing.DEPLOYING, Writing.CHANGING)
     return tuple(misjudged(witness.conflicts)) if told else ()
 
 
@@ -147,9 +154,9 @@ def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Ou
 
 
 def _play_log_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
-    del kind
-    world = LogMergingWorld(choices, setting, tell)
-    witness = LogMergingWitness(world)
+    changing = kind.writing is Writing.TRIGGERS_CHANGING
+    world = LogChangingWorld(choices, setting, tell) if changing else LogMergingWorld(choices, setting, tell)
+    witness = LogChangingWitness(world) if isinstance(world, LogChangingWorld) else LogMergingWitness(world)
     return witness.verdict() if world.run() else ("never at rest",), witness.vanished, ()
 
 

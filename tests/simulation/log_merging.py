@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -30,17 +30,28 @@ PLAIN = ("a", "big")
 """Columns that never have a policy of their own."""
 
 
+def drawn_rules(choices: Choices) -> tuple[Policy, Mapping[str, AttributeRule]]:
+    """A policy for the rows, and rules for some of their columns."""
+    base = choices.pick(tuple(Policy))
+    return base, {name: rule for name, rule in RULES.items() if choices.chance(0.6)} or RULES
+
+
 class LogMergingWorld(LogWorld):
     """Any policy for the rows but a function of one's own, and for each of some columns one of its own, or none."""
 
     def __init__(self, choices: Choices, setting: Setting, tell: Callable[[str], None] | None = None) -> None:
-        self.base = choices.pick(tuple(Policy))
-        self.own = {name: rule for name, rule in RULES.items() if choices.chance(0.6)} or RULES
+        self.base, self.own = drawn_rules(choices)
+        self.counting = self.draws_counting(choices, setting)
         self.from_plain = choices.chance(0.3)
         self.in_bulk = choices.chance(0.5)
         super().__init__(choices, setting, tell)
         self.note(lambda: f"policies: {self.base.value}, {sorted(self.own)}")
         self.note(lambda: f"rows from before them: {self.from_plain}; in bulk: {self.in_bulk}")
+
+    def draws_counting(self, choices: Choices, setting: Setting) -> bool:
+        """Whether nothing is deleted, set to NULL or given a meaning that its policy has not."""
+        del choices
+        return setting.writing is Writing.TRIGGERS_COUNTING
 
     def described(self, dataset: Dataset) -> Dataset:
         """See `World`."""
@@ -68,8 +79,7 @@ class MergingClients(Clients):
 
     def __init__(self, world: LogMergingWorld) -> None:
         super().__init__(world)
-        counting = world.setting.writing is Writing.TRIGGERS_COUNTING
-        self.operations = COUNTING if counting else self.choices.pick((MERGING, MERGING, REBORN, RENAMED))
+        self.operations = COUNTING if world.counting else self.choices.pick((MERGING, MERGING, REBORN, RENAMED))
 
     def restate(self, region: LogRegion) -> None:
         """See `Clients`: nothing of the kind is played with policies."""

@@ -20,7 +20,6 @@ from tests.simulation.checks import Reader
 from tests.simulation.log_merging import BEST, LEAST, NUMBER, PLAIN, TAGS, LogMergingWorld, number_of, tags_of
 from tests.simulation.log_witness import LogWitness
 from tests.simulation.logs import TABLE, LogRegion
-from tests.simulation.setting import Writing
 from tests.simulation.witness import Fault
 
 
@@ -95,7 +94,7 @@ class LogMergingWitness(LogWitness):
         expected = self._expected(row)
         if not _equal(states[0], expected):
             yield ("not all that was written", key, states[0], expected)
-        if images[0] is not None and self.world.setting.writing is Writing.TRIGGERS_COUNTING:
+        if images[0] is not None and self.world.counting:
             yield from self._miscounted(row, images[0])
 
     def _expected(self, row: str) -> RowState | None:

@@ -29,6 +29,7 @@ from tests.simulation.setting import Writing
 COUNTING = Kind(Writing.TRIGGERS_COUNTING, 10)
 MERGING = Kind(Writing.TRIGGERS_MERGING, 10)
 LONG = Kind(Writing.TRIGGERS_MERGING, 25)
+CHANGING = Kind(Writing.TRIGGERS_CHANGING, 10)
 
 
 # --- joining
@@ -41,6 +42,11 @@ def _added_up(mine: Counter, theirs: Counter) -> Counter:
         known = totals.get(region, Total(0, Decimal(0)))
         totals[region] = Total(max(known.number, total.number), known.amount + total.amount)
     return Counter(max(mine.base, theirs.base), totals)
+
+
+def _undisputed(join: Callable[..., RowState]) -> Callable[..., RowState]:
+    """What other regions may decide otherwise is left at that."""
+    return lambda *arguments: replace(join(*arguments), disputes=0)
 
 
 def _without_state(image: Callable[..., Image]) -> Callable[..., Image]:
@@ -152,4 +158,7 @@ LOG_POLICY_MISTAKES = (
     Mistake("a state taken whole by its version", rules, "_within", _the_newer_within, COUNTING),
     Mistake("no look at the tombstone of inserts (states)", deciding, "settle_inserted_states", _nowhere_else, MERGING),
     Mistake("a joined update taken for overtaken", log, "_merged", _as_overtaken, COUNTING),
+    Mistake(
+        "no dispute about what earlier policies left", StateLattice, "join", _undisputed(StateLattice.join), CHANGING
+    ),
 )

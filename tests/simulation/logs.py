@@ -14,7 +14,7 @@ from distributary.adapters.memory.stamped_table import Committed as Write
 from distributary.adapters.memory.stamped_table import StampedTable, Transaction
 from distributary.domain.alert import Alert
 from distributary.domain.change import Change
-from distributary.domain.dataset import Engine
+from distributary.domain.dataset import Dataset, Engine
 from distributary.domain.image import content_of, key_text
 from distributary.domain.logged import Logged
 from distributary.domain.stamp import Stamp, Writer, stamped
@@ -88,12 +88,17 @@ class LogRegion(Region):
         """See `Region`."""
         self.size = self.world.choices.pick((2, 1, 5))
         drift = self.world.dataset.max_clock_drift
-        lattice = stamped_lattice(self.world.dataset, TABLE)
+        lattice = stamped_lattice(self.dataset_of("triggers"), TABLE)
         self.table = StampedTable(
             self.name, self.clock, drift, LARGE, waiting=self._wait, told=self._log, lattice=lattice
         )
         self.replica = StampedReplica(self.table, pause=self.world.io)
         self.slot = Slot(rows=self.table.rows)
+
+    def dataset_of(self, function: str) -> Dataset:
+        """As the file describes it with which something was deployed here. function: capture, apply or triggers."""
+        del function
+        return self.world.dataset
 
     @property
     def bulk(self) -> BulkMerge | None:
@@ -158,20 +163,20 @@ class LogRegion(Region):
 
     def capturing(self, log: MemoryLog) -> CaptureLog:
         """The capture service of this region."""
-        world = self.world
+        world, dataset = self.world, self.dataset_of("capture")
         inboxes, outbox = MemoryInboxes(world.queues, world.io), MemoryOutbox(self.outbox, world.io)
-        handover = HandOver(world.dataset, self.name, inboxes, outbox)
+        handover = HandOver(dataset, self.name, inboxes, outbox)
         return CaptureLog(
-            world.dataset, self.name, log, log, lambda _: self.replica, handover, self.parking, Silence(), self.clock,
+            dataset, self.name, log, log, lambda _: self.replica, handover, self.parking, Silence(), self.clock,
             world.sleep, bulk_of=self.bulk_of if world.in_bulk else None,
         )  # fmt: skip
 
     def applying(self) -> Apply:
         """The apply service of this region."""
-        world = self.world
+        world, dataset = self.world, self.dataset_of("apply")
         return Apply(
-            world.dataset, TABLE, self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
-            world.unique, world.sleep, decide=merging_stamped(world.dataset), bulk=self.bulk,
+            dataset, TABLE, self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
+            world.unique, world.sleep, decide=merging_stamped(dataset), bulk=self.bulk,
         )  # fmt: skip
 
     def _wait(self, holder: Transaction) -> None:

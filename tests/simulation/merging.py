@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,14 +29,25 @@ def longest(one: Any, other: Any) -> Any:
     return max(one, other, key=lambda value: (len(str(value)), str(value)))
 
 
+def drawn_policies(choices: Choices) -> tuple[Policy, Mapping[str, AttributeRule]]:
+    """A policy for the row, and rules for some of its attributes."""
+    base = choices.pick(tuple(Policy))
+    return base, {name: rule for name, rule in RULES.items() if choices.chance(0.6)} or RULES
+
+
 class MergingWorld(StreamWorld):
     """The world of such replicas: any policy for the row, and for each of some attributes one of its own, or none."""
 
     def __init__(self, choices: Choices, setting: Setting, tell: Callable[[str], None] | None = None) -> None:
-        self.base = choices.pick(tuple(Policy))
-        self.own = {name: rule for name, rule in RULES.items() if choices.chance(0.6)} or RULES
+        self.base, self.own = drawn_policies(choices)
+        self.counting = self.draws_counting(choices, setting)
         super().__init__(choices, setting, tell)
         self.note(lambda: f"policies: {self.base.value}, {sorted(self.own)}")
+
+    def draws_counting(self, choices: Choices, setting: Setting) -> bool:
+        """Whether nothing is deleted, removed or given another type, so that it is known what numbers come to."""
+        del choices
+        return setting.writing is Writing.COUNTING
 
     def described(self, dataset: Dataset) -> Dataset:
         """See `World`."""
@@ -53,6 +64,8 @@ class MergingWorld(StreamWorld):
 class MergingWriters(Writers):
     """Applications that add to numbers, put into sets and take out of them, beside all that others do."""
 
+    world: MergingWorld
+
     def __init__(self, world: MergingWorld) -> None:
         super().__init__(world)
         self.keys = KEYS[: world.setting.rows]
@@ -61,7 +74,7 @@ class MergingWriters(Writers):
         """Make one write in a region."""
         key = self.choices.pick(self.keys)
         stamping = self.choices.chance(0.2)
-        unmodified = COUNTING if self.world.setting.writing is Writing.COUNTING else MERGING
+        unmodified = COUNTING if self.world.counting else MERGING
         self.perform(self.choices.pick(STAMPED if stamping else unmodified), region, key, stamping=stamping)
 
     def _add(self, region: StreamRegion, key: Image) -> None:

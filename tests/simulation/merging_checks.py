@@ -47,13 +47,14 @@ def _broken(witness: MergingWitness) -> Iterator[Fault]:
         yield from _disagreements(witness, key)
         yield from _untold(witness, key)
         yield from _deleted_in_spite(witness, key)
-        if world.setting.writing is Writing.COUNTING and not any(misread(witness)):
+        if world.counting and not any(misread(witness)):
             yield from _miscounted(witness, key)
     yield from misread(witness)
 
 
 def _disagreements(witness: MergingWitness, key: Image) -> Iterator[Fault]:
-    lattice = StateLattice(witness.world.dataset.policies_of(), Notation.DYNAMODB)
+    dataset = witness.world.dataset
+    lattice = StateLattice(dataset.policies_of(), Notation.DYNAMODB)
     # Without policies who keeps a row does not note what it was kept from, and contexts stay as they are.
     contexts = witness.world.setting.writing is not Writing.DEPLOYING
     views = [_view(region.table.get(key), lattice, contexts=contexts) for region in witness.world.regions]
@@ -77,6 +78,8 @@ def _view(image: Image | None, lattice: StateLattice, *, contexts: bool) -> tupl
     state = state_of(row, lattice)
     if state is None and row.version is not None:  # a stamping writer's, from before the policies
         state = lattice.began(row.content, row.version, row.context)
+    if state is not None:
+        state = replace(state, disputes=0)  # each region's own
     if state is None or contexts:
         return row.digest, row.version, state, row.settled
     # Of a row from before, but from a clock that was ahead of the beginning, the version tells what it has replaced.

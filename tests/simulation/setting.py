@@ -19,8 +19,10 @@ class Writing(Enum):
 
     TRIGGERS: any, of a database that stamps every write itself. COUNTING, MERGING: any, of a table whose policies
     merge; in the first nothing is deleted, so that it is known what numbers and sets have to come to. DEPLOYING: any,
-    of a table that gets such policies meanwhile, one region after the other. TRIGGERS_COUNTING, TRIGGERS_MERGING: as
-    COUNTING and MERGING, of a database that stamps every write itself and keeps states too.
+    of a table that gets such policies meanwhile, one region after the other. CHANGING: of a table that has such
+    policies, and likewise gets others. TRIGGERS_COUNTING, TRIGGERS_MERGING: as
+    COUNTING and MERGING, of a database that stamps every write itself and keeps states too. TRIGGERS_CHANGING: as
+    CHANGING, of such a database.
     """
 
     UNMODIFIED = "unmodified"
@@ -30,8 +32,10 @@ class Writing(Enum):
     COUNTING = "counting"
     MERGING = "merging"
     DEPLOYING = "deploying"
+    CHANGING = "changing"
     TRIGGERS_COUNTING = "triggers-counting"
     TRIGGERS_MERGING = "triggers-merging"
+    TRIGGERS_CHANGING = "triggers-changing"
 
 
 @dataclass(frozen=True)

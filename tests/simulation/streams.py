@@ -122,28 +122,30 @@ class StreamRegion(Region):
             lambda: self.busy.discard(shard),
         )
 
-    @property
-    def dataset(self) -> Dataset:
-        """As this region's file describes it."""
+    def dataset_of(self, function: str) -> Dataset:
+        """As the file describes it with which a function was deployed here. function: capture or apply."""
+        del function
         return self.world.dataset
 
     def capturing(self) -> Capture:
         """The capture service of this region."""
-        world, settle = self.world, settling(self.dataset)
+        dataset = self.dataset_of("capture")
+        world, settle = self.world, settling(dataset)
         if world.observer is not None:
             settle = replace(settle, decide=world.observer.settling(self, settle.decide))
         return Capture(
-            self.dataset, "orders", self.name, self.replica, MemoryInboxes(world.queues, world.io),
+            dataset, "orders", self.name, self.replica, MemoryInboxes(world.queues, world.io),
             MemoryOutbox(self.outbox, world.io), self.parking, self.clock, world.unique, settling=settle,
             journal=self.journal,
         )  # fmt: skip
 
     def applying(self) -> Apply:
         """The apply service of this region."""
-        world, merge = self.world, merging(self.dataset)
+        dataset = self.dataset_of("apply")
+        world, merge = self.world, merging(dataset)
         if world.observer is not None:
             merge = world.observer.applying(self, merge)
         return Apply(
-            self.dataset, "orders", self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
+            dataset, "orders", self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
             world.unique, world.sleep, decide=merge, journal=self.journal,
         )  # fmt: skip

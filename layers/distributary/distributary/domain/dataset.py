@@ -115,7 +115,7 @@ class Dataset:
         if self.engine is Engine.AURORA:
             parts = {name: name.rpartition(".") for name in self.attributes}
             rules = {parts[name][2]: rule for name, rule in self.attributes.items() if parts[name][0] == table}
-        return Policies(self.conflict, self.priority, rules, self.functions)
+        return Policies(self.conflict, self.priority, rules, self.functions, self.generation)
 
 
 @dataclass(frozen=True, slots=True)

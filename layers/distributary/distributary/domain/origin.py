@@ -29,10 +29,11 @@ class Origin(Enum):
     UNSTAMPED = "unstamped"
     DELETED = "deleted"
     EXPIRED = "expired"
+    REWRITTEN = "rewritten"
 
     @property
     def local(self) -> bool:
-        """Whether an application, or the time to live, made the write here."""
+        """Whether it counts as a write of this region: an application's, the time to live's, or a decision of ours."""
         return self is not Origin.ECHO
 
 

@@ -43,12 +43,14 @@ class Policies:
     """What decides how two states of a row of one table become one.
 
     priority: regions, the first wins over all others; those not named come last. functions: what the custom rules name.
+    generation: grows with each change.
     """
 
     base: Policy = Policy.LAST_WRITER_WINS
     priority: tuple[str, ...] = ()
     rules: Mapping[str, AttributeRule] = field(default_factory=dict)
     functions: Mapping[str, Join] = field(default_factory=dict)
+    generation: int = 1
 
     @property
     def plain(self) -> bool:

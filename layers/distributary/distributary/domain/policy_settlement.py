@@ -15,7 +15,7 @@ from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Side, unaware
 from distributary.domain.crdt import ALWAYS, Moment
 from distributary.domain.errors import NotSettled
-from distributary.domain.image import Image, same_content
+from distributary.domain.image import STATE_ATTRIBUTE, Image, same_content
 from distributary.domain.memory import deleted_before
 from distributary.domain.merge import buried
 from distributary.domain.origin import Origin, origin_of
@@ -34,7 +34,7 @@ from distributary.domain.settled_rows import (
 )
 from distributary.domain.settlement import Settled
 from distributary.domain.stamp import UNKNOWN, link_of_insert, link_to
-from distributary.domain.state_documents import document_of
+from distributary.domain.state_documents import document_of, tells_of_disputes
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember
 from distributary.domain.version import NOTHING_SEEN, Version, mint
 
@@ -101,7 +101,7 @@ def _take_in(
         known = stored.trusting(place.latest) if stored else Tombstone()
         noted, told, last = known, list[Origin](), None
         for at, record in enumerate(records):
-            here = _Here(record, origin_of(record, place.region, noted), place, lattice, since)
+            here = _told(_Here(record, origin_of(record, place.region, noted), place, lattice, since))
             told.append(here.origin)
             if here.origin is Origin.ECHO or (here.origin is Origin.EXPIRED and ignore_expired):
                 continue
@@ -112,6 +112,18 @@ def _take_in(
         if noted == known or (yield Remember(stored, noted)):
             return told, last, noted
     raise NotSettled("the ledger was written again and again while records were to be taken in")
+
+
+def _told(here: _Here) -> _Here:
+    """What we have decided and others may have decided otherwise counts as a write of ours, on top of all."""
+    record, lattice = here.record, here.lattice
+    shown = record.new.image.get(STATE_ATTRIBUTE) if record.new else None
+    if here.origin is not Origin.ECHO or not tells_of_disputes(shown):
+        return here
+    before, after = state_of(record.old, lattice), state_of(record.new, lattice)
+    if after is None or after.disputes <= (before.disputes if before else 0):
+        return here
+    return replace(here, record=replace(record, old=record.new), origin=Origin.REWRITTEN)
 
 
 def _noted(here: _Here, tombstone: Tombstone) -> Tombstone:

@@ -9,6 +9,10 @@ the newer counts whole, and a row is there if nothing newer than that was delete
 A row from before its policies has no memory, and regions where these do not hold yet let the newer of two such rows,
 or of such a row and a deletion, stand. So its incarnation is its own version. Whatever is written once the policies
 have begun is of the incarnation of that instant, above all that was written before, seen or not.
+
+Policies change in one region after the other, so two regions may have decided the same conflict differently, and
+neither would hear of it. So where something is decided of a state that was written under earlier policies, the outcome
+counts as a write of this region, which has seen all of it: that wins everywhere, by all policies.
 """
 
 from __future__ import annotations
@@ -35,6 +39,8 @@ class RowState:
     """version: the newest that was merged. context: all that were. incarnation: the deletion beneath, if any.
 
     from_plain: the incarnation is no deletion, but that of a row from before its policies, or their beginning.
+    generation: of the policies under which it was written. disputes: how often something was decided here since it was
+    written that other regions may have decided otherwise.
     """
 
     version: Version
@@ -43,6 +49,8 @@ class RowState:
     attributes: Mapping[str, AttributeState]
     incarnation: Version = ALWAYS
     from_plain: bool = False
+    generation: int = 1
+    disputes: int = 0
 
     @property
     def plain_born(self) -> bool:
@@ -94,11 +102,16 @@ class StateLattice:
         context = (known.context if known else NOTHING_SEEN).including(at.version)
         version = max(at.version, known.version) if known else at.version
         if alive is not None and alive.incarnation >= incarnation:
-            return RowState(version, context, base, own, alive.incarnation, alive.from_plain)
-        return RowState(version, context, base, own, incarnation, begun)
+            incarnation, begun = alive.incarnation, alive.from_plain
+        return RowState(version, context, base, own, incarnation, begun, self.policies.generation)
+
+    def rewritten(self, known: RowState, at: Version) -> RowState:
+        """The state after a local write that changed nothing: it has all of what is known in it."""
+        context = known.context.including(at)
+        return replace(known, version=at, context=context, generation=self.policies.generation, disputes=0)
 
     def join(self, one: RowState, other: RowState) -> RowState:
-        """Both states as one: commutative, associative and idempotent."""
+        """Both states as one: commutative, associative and idempotent, but for the number of disputes."""
         context = one.context.merge(other.context)
         if one.incarnation != other.incarnation:
             later = max(one, other, key=lambda state: state.incarnation)
@@ -114,7 +127,10 @@ class StateLattice:
             own[name] = self.lattices[name].join(mine, theirs, (one.covers, other.covers)) if mine else theirs
         base = base_state.join(one.base, other.base, self.policies)
         version = max(one.version, other.version)
-        return RowState(version, context, base, own, one.incarnation, one.from_plain or other.from_plain)
+        from_plain = one.from_plain or other.from_plain
+        now = self.policies.generation
+        disputes = max(one.disputes, other.disputes) + (min(one.generation, other.generation) < now)
+        return RowState(version, context, base, own, one.incarnation, from_plain, now, disputes)
 
     def without_own(self, content: Image) -> Image:
         """The attributes that have no policy of their own."""

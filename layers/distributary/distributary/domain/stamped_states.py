@@ -5,7 +5,8 @@ and a row is inserted before the tombstone is looked back at. But two states are
 deletion removes what was not made on top of it, whatever the versions say.
 
 Stamps and documents tell whether one of two states has all of the other in it. Only where neither has, so that there is
-a conflict, is the row read whole.
+a conflict, is the row read whole. What is decided there of a state from earlier policies is written as a write of this
+region, which capture hands over like any other.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from distributary.domain.stamp import Stamp, Writer, stamped
 from distributary.domain.state_documents import Document, document_of, incarnation_in, state_from
 from distributary.domain.state_texts import as_column, document_of_row
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
-from distributary.domain.version import Context, Version
+from distributary.domain.version import Context, Version, mint
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,15 @@ def _join(here: _Put, row: Row) -> Decision[Merged | None]:
     joined = here.lattice.join(present, here.state)
     if joined == present:
         return Merged(Effect.KEPT)
+    writer = Writer.REPLICATION
+    if joined.disputes > present.disputes:  # decided of earlier policies' states, so that others may decide otherwise
+        version = mint(here.place.now, 0, here.place.region, above=[joined.version])
+        joined, writer = here.lattice.rewritten(joined, version), Writer.APPLICATION
     shown = here.lattice.visible(joined)
     conflict = unaware(here.change.version, here.change.context, present.context)
     if conflict:
         yield from _on_record(here, here.side, _side(row), shown)
-    if not (yield Write(row, _image(shown, document_of(joined), joined.version, joined.context))):
+    if not (yield Write(row, _image(shown, document_of(joined), joined.version, joined.context, writer))):
         return None
     return Merged(Effect.KEPT if shown == row.content else Effect.REPLACED, conflict)
 
@@ -252,5 +257,7 @@ def _buried(tombstone: Tombstone | None, deletion: Version, context: Context) ->
     return replace(known, deletion=max(deletion, _deletion(known)), context=known.context.merge(context))
 
 
-def _image(content: Image, document: Document | None, version: Version, context: Context) -> Image:
-    return stamped({**content, **as_column(document)}, Stamp(version, context, Writer.REPLICATION))
+def _image(
+    content: Image, document: Document | None, version: Version, context: Context, writer: Writer = Writer.REPLICATION
+) -> Image:
+    return stamped({**content, **as_column(document)}, Stamp(version, context, writer))

@@ -2,6 +2,8 @@
 
     i   the deletion that the row was made on top of; absent if none
     f   instead of it, the row from before its policies that it was made on top of, or the instant from which they hold
+    g   the generation of the policies under which it was written, hexadecimal; absent if the first
+    u   how often it was disputed since it was written, hexadecimal; absent if never
     b   the version of the row's base; absent if it is the stamp's
     o   the base's order
     w   for attribute_merge: names of attributes by their versions, unless b; one that is not in the row was removed
@@ -25,7 +27,7 @@ from typing import Any
 
 from distributary.domain.base_state import Base, Register, Registers, Unit
 from distributary.domain.crdt import ALWAYS, AttributeState, Body, Chosen, Counter, Elements, Plain, Total
-from distributary.domain.errors import MalformedStamp
+from distributary.domain.errors import MalformedStamp, PoliciesAhead
 from distributary.domain.image import AttributeValue, Image
 from distributary.domain.notation import Notation, elements_of, set_of, value_of
 from distributary.domain.policies import Policy
@@ -44,6 +46,10 @@ def document_of(state: RowState) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if state.incarnation != ALWAYS:
         told["f" if state.from_plain else "i"] = _text(state.incarnation)
+    if state.generation > 1:
+        told["g"] = f"{state.generation:x}"
+    if state.disputes:
+        told["u"] = f"{state.disputes:x}"
     told |= _unit(state.base, state.version) if isinstance(state.base, Unit) else _registers(state.base, state.version)
     own = {name: part for name, each in sorted(state.attributes.items()) if (part := _attribute(each))}
     return {**told, "a": own} if own else told
@@ -55,11 +61,14 @@ def state_from(
     """Read a state: its document, and what stands in the row. Raises MalformedStamp for anything else.
 
     No document: the row is from before its policies. An attribute whose policy is new begins with the version of its
-    value; one that has none any more is as any other.
+    value; one that has none any more is as any other. Raises PoliciesAhead for one of later policies than are known.
     """
     if document is None:
         return lattice.began(content, version, context)
     try:
+        generation = _count(document.get("g", "1"))
+        if generation > lattice.policies.generation:
+            raise PoliciesAhead(f"a row of generation {generation}, this function has {lattice.policies.generation}")
         told = document.get("a", {})
         base_version = _version(document["b"], version) if "b" in document else version
         own: dict[str, AttributeState] = {}
@@ -70,7 +79,8 @@ def state_from(
                 own[name] = state
         base = _base_from(document, lattice.without_own(content), (base_version, version), lattice)
         incarnation, from_plain = incarnation_in(document, version)
-        return RowState(version, context, base, own, incarnation, from_plain)
+        disputes = _count(document.get("u", "0"))
+        return RowState(version, context, base, own, incarnation, from_plain, generation, disputes)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise MalformedStamp(str(document)[:80]) from error
 
@@ -86,6 +96,11 @@ def incarnation_in(document: Document | None, version: Version) -> tuple[Version
         return (_older(document["i"], version) if "i" in document else ALWAYS), False
     except (TypeError, ValueError, AttributeError) as error:
         raise MalformedStamp(str(document)[:80]) from error
+
+
+def tells_of_disputes(value: AttributeValue | None) -> bool:
+    """Whether the document in a row's attribute does, without a look at the rest."""
+    return value is not None and "u" in value.get("M", {})
 
 
 def as_attribute(document: Document) -> AttributeValue:

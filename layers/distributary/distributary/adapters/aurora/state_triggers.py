@@ -71,6 +71,7 @@ class _Trigger:
     ) -> None:
         self._table, self._region, self._drift = table, region, max_clock_drift
         self._policies, self._parts = policies, parts
+        self._generation = literal(f"{policies.generation:x}") if policies.generation > 1 else None
         # What the database generates is not there yet when triggers fire, and nothing the log tells of.
         self._base = [c.name for c in table.columns if c.name not in policies.rules and not c.generated]
         dates = [c.name for c in table.columns if c.name in policies.rules and c.type in DATES]
@@ -144,7 +145,10 @@ END""")  # fmt: skip
             Policy.FIRST_WRITER_WINS: _order_of("at", "1"),
         }
         document = _document(
-            i=self._incarnation(), o=order.get(self._policies.base), a=_own((p.name, p.inserted) for p in self._parts)
+            i=self._incarnation(),
+            g=self._generation,
+            o=order.get(self._policies.base),
+            a=_own((p.name, p.inserted) for p in self._parts),
         )
         return f"""{look_beneath(self._table)}
         NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(NULL, beneath);
@@ -157,13 +161,14 @@ END""")  # fmt: skip
         own = _own((part.name, part.updated) for part in self._parts)
         statements = []
         if self._policies.base is Policy.ATTRIBUTE_MERGE:
-            document = _document(**_BENEATH, a=own, beside=self._registers())
+            document = _document(**_BENEATH, g=self._generation, a=own, beside=self._registers())
         else:
             same = f"base IS NOT NULL AND {_image('OLD', self._base)} *= {_image('NEW', self._base)}"
             if self._policies.base in _KNOWN_ORDER:
                 statements += [f"same := {same};", f"turn := {self._known_order()};"]
                 same = "same"
-            document = _document(**_BENEATH, b=f"CASE WHEN {same} THEN base END", o=self._order(), a=own)
+            known = f"CASE WHEN {same} THEN base END"
+            document = _document(**_BENEATH, g=self._generation, b=known, o=self._order(), a=own)
         shown = (part.shows_updated for part in self._parts)
         return _lines([*statements, f"NEW.{STATE_ATTRIBUTE} := {document};", *shown])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from sys import maxsize
 
 from distributary.domain.crdt import ALWAYS, AttributeState, Counter, Moment, Total
 from distributary.domain.image import Image, content_of
@@ -20,7 +21,9 @@ _SHOWN = (AttributePolicy.ADD_WINS_SET, AttributePolicy.MAX, AttributePolicy.MIN
 def written(old: Image | None, new: Image, stamp: Stamp, beneath: Tombstone | None, lattice: StateLattice) -> Image:
     """The whole row after an application's write of a stamp. old: none where the key is new. beneath: its tombstone."""
     before = Row(old) if old is not None else None
-    known = state_of(before, lattice) if before is not None else None
+    # A trigger reads what it can; one of earlier policies also what was written under later ones.
+    reading = replace(lattice, policies=replace(lattice.policies, generation=maxsize))
+    known = state_of(before, reading) if before is not None else None
     deletion = (beneath.deletion if beneath is not None and before is None else None) or ALWAYS
     content = content_of(new)
     moment = Moment(stamp.version, 0)
