@@ -8,9 +8,10 @@ import pytest
 
 from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset
+from distributary.domain.errors import NotSettled
 from distributary.domain.image import STATE_ATTRIBUTE
 from distributary.domain.version import Version
-from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, key, stamp_image
 from tests.unit.state_sites import STOCK, StateSite
 
 BEGIN = NOW + 100 * SECOND
@@ -124,3 +125,15 @@ def test_a_write_of_before_that_is_captured_again_leaves_a_later_state_alone() -
     site.settle(site.table.stream[0])
     # then
     assert (site.number, site.present().image[STATE_ATTRIBUTE]) == ("4", state)
+
+
+def test_a_row_of_before_that_no_record_will_settle_is_taken_as_it_is_after_a_while() -> None:
+    # given: a stamp of before over another content, as our own write left it of which no local write followed
+    site = with_policies(Site(HOME))
+    site.table.write(key(), stamp_image(item(n=2), Version(NOW, 1, PEER)) | {"n": {"N": "1"}})
+    change = change_of(n=9, at=NOW + SECOND)
+    # when, then: it is waited for, and then taken
+    with pytest.raises(NotSettled):
+        site.merge(change)
+    site.merge(change, take_unsettled=True)
+    assert site.number == "9"

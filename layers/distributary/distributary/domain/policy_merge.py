@@ -101,7 +101,7 @@ def _present(here: _Here, row: Row | None, tombstone: Tombstone | None) -> RowSt
         return state
     if ledger is None and take_unsettled and (STAMP_ATTRIBUTE not in row.image or (row.stamp and row.version is None)):
         return None  # below whatever arrives; what was written here comes back with its own record
-    early = row.version if ledger is None and row.settled and row.version else None
+    early = row.version if ledger is None and (row.settled or take_unsettled) else None
     if early and early.timestamp < here.since and (take_unsettled or here.change.context.covers(early)):
         return lattice.began(row.content, early, row.context)  # a stamping writer's, captured before the policies began
     raise NotSettled("a local write of the row is still in the change stream")
