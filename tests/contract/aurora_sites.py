@@ -133,8 +133,12 @@ class Site:
 
     def install(self, **options: Any) -> list[str]:
         """Prepare the database; the purposes of what was done."""
+        return self.install_as(self.dataset, **options)
+
+    def install_as(self, dataset: Dataset, **options: Any) -> list[str]:
+        """Prepare the database as another file than the functions' describes it."""
         session = self.session()
-        parts = install.plan(session, self.dataset, self.region, **options)
+        parts = install.plan(session, dataset, self.region, **options)
         install.carry_out(session, parts)
         session.close()
         return [part.purpose for part in parts]

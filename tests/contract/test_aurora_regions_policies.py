@@ -54,13 +54,43 @@ def write(site: Site, random: Random) -> None:
         pass
 
 
+def played(regions: Sites, random: Random) -> None:
+    """A turn: somebody writes, and some of the functions may run, on whatever messages there are."""
+    site = random.choice(regions.all)
+    for _ in range(random.choice([1, 1, 3])):
+        write(site, random)
+    if random.random() < 0.4:
+        random.choice(regions.all).capture()
+    if random.random() < 0.4:
+        random.choice(regions.all).apply(
+            lambda names: random.sample(names, random.randint(0, len(names))), again=lambda: random.random() < 0.3
+        )
+
+
+def alike(regions: Sites) -> None:
+    """All regions have the same rows, versions and states, and nothing was parked."""
+    regions.same("SELECT id, format('%s', t.*) FROM (SELECT id, {} FROM t) t ORDER BY id".format(", ".join(COLUMNS)))
+    regions.same("SELECT id, split_part(replication_stamp, ' ', 1) FROM t ORDER BY id")
+    states = [
+        [(key, json.loads(text or "null")) for key, text in each.ask("SELECT id, replication_state FROM t ORDER BY id")]
+        for each in regions
+    ]
+    assert states[0] == states[1] == states[2]
+    assert all(not each.parking.parcels for each in regions)
+
+
+def table(regions: Sites) -> None:
+    """A table with a row from before replication."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    regions.write(f"CREATE TABLE t (id int PRIMARY KEY, {columns})")
+    regions.write(f"INSERT INTO t (id, {', '.join(FIRST)}) VALUES (1, {', '.join(FIRST.values())})")
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("policy", list(Policy), ids=lambda policy: policy.value)
 def test_regions_end_alike(regions: Sites, policy: Policy, seed: int) -> None:
     # given: a table with some rows from before replication, and some from before its policies
-    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    regions.write(f"CREATE TABLE t (id int PRIMARY KEY, {columns})")
-    regions.write(f"INSERT INTO t (id, {', '.join(FIRST)}) VALUES (1, {', '.join(FIRST.values())})")
+    table(regions)
     random = Random(f"{policy} {seed}")
     plain = regions.all[0].dataset
     for each in regions:
@@ -75,22 +105,73 @@ def test_regions_end_alike(regions: Sites, policy: Policy, seed: int) -> None:
     regions.install()
     # when
     for _ in range(TURNS):
-        site = random.choice(regions.all)
-        for _ in range(random.choice([1, 1, 3])):
-            write(site, random)
-        if random.random() < 0.4:
-            random.choice(regions.all).capture()
-        if random.random() < 0.4:
-            random.choice(regions.all).apply(
-                lambda names: random.sample(names, random.randint(0, len(names))), again=lambda: random.random() < 0.3
-            )
+        played(regions, random)
     regions.settle()
     # then
-    regions.same("SELECT id, format('%s', t.*) FROM (SELECT id, {} FROM t) t ORDER BY id".format(", ".join(COLUMNS)))
-    regions.same("SELECT id, split_part(replication_stamp, ' ', 1) FROM t ORDER BY id")
-    states = [
-        [(key, json.loads(text or "null")) for key, text in each.ask("SELECT id, replication_state FROM t ORDER BY id")]
-        for each in regions
-    ]
-    assert states[0] == states[1] == states[2]
-    assert all(not each.parking.parcels for each in regions)
+    alike(regions)
+
+
+@pytest.mark.parametrize("policy", list(Policy), ids=lambda policy: policy.value)
+def test_regions_end_alike_that_get_other_policies_one_after_the_other(regions: Sites, policy: Policy) -> None:
+    # given: a table with policies
+    table(regions)
+    random = Random(f"{policy} then others")
+    plain = regions.all[0].dataset
+    earlier, later = (
+        replace(
+            plain,
+            conflict=each,
+            priority=tuple(random.sample(REGIONS, 3)) if each is Policy.REGION_PRIORITY else (),
+            attributes=dict(random.sample(list(ATTRIBUTES.items()), 6)),
+            generation=generation,
+        )
+        for generation, each in enumerate((policy, random.choice([each for each in Policy if each is not policy])), 1)
+    )
+    for each in regions:
+        each.dataset = earlier
+    regions.install()
+    # when: in each region functions and triggers are replaced, either first
+    steps = [step for each in regions for step in ((each, "functions"), (each, "triggers"))]
+    random.shuffle(steps)
+    for turn in range(TURNS):
+        played(regions, random)
+        if turn >= TURNS // 3 and turn % 10 == 0 and steps:
+            site, what = steps.pop()
+            if what == "functions":
+                site.dataset = later
+            else:
+                site.install_as(later)
+    assert not steps
+    regions.settle()
+    # then
+    alike(regions)
+
+
+def test_what_two_regions_decided_by_earlier_policies_and_the_third_by_later_ones_is_alike(regions: Sites) -> None:
+    # given: two writes that knew nothing of each other, and policies by which the later of them stands
+    regions.write("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    home, peer, far = regions.all
+    earlier = replace(home.dataset, conflict=Policy.REGION_PRIORITY, priority=REGIONS)
+    later = replace(home.dataset, conflict=Policy.FIRST_WRITER_WINS, generation=2)
+    for each in regions:
+        each.dataset = earlier
+    regions.install()
+    peer.write("INSERT INTO t VALUES (1, 'first')")
+    home.write("INSERT INTO t VALUES (1, 'more important')")
+    home.capture()
+    peer.capture()
+    # when: two regions have both, and the third has them only once other policies are there
+    home.apply()
+    peer.apply()
+    far.dataset = later
+    far.install()
+    far.apply()
+    decided = [each.ask("SELECT v FROM t") for each in regions]
+    for each in (home, peer):
+        each.dataset = later
+        each.install()
+    regions.settle()
+    # then: what they decided differently is decided again, by the later policies
+    assert decided == [[("more important",)], [("more important",)], [("first",)]]
+    assert regions.same("SELECT v FROM t") == [("first",)]
+    regions.same("SELECT split_part(replication_stamp, ' ', 1), replication_state FROM t")
