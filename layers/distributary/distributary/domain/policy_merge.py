@@ -99,12 +99,18 @@ def _present(here: _Here, row: Row | None, tombstone: Tombstone | None) -> RowSt
     state = state_of(row, lattice)
     if state is not None:
         return state
-    if ledger is None and take_unsettled and (STAMP_ATTRIBUTE not in row.image or (row.stamp and row.version is None)):
+    if ledger is None and take_unsettled and _never_had_a_version(row):
         return None  # below whatever arrives; what was written here comes back with its own record
     early = row.version if ledger is None and (row.settled or take_unsettled) else None
     if early and early.timestamp < here.since and (take_unsettled or here.change.context.covers(early)):
         return lattice.began(row.content, early, row.context)  # a stamping writer's, captured before the policies began
     raise NotSettled("a local write of the row is still in the change stream")
+
+
+def _never_had_a_version(row: Row) -> bool:
+    """Whether nobody has given the row a version that is believed."""
+    lowest = row.stamp is not None and row.version is None
+    return STAMP_ATTRIBUTE not in row.image or lowest or row.from_the_future
 
 
 def _conclude(

@@ -64,6 +64,11 @@ class Row:
         return self if believed.stamp == self.stamp else believed
 
     @property
+    def from_the_future(self) -> bool:
+        """Whether its stamp is one that is not believed, since it lies beyond `latest`."""
+        return self.stamp is None and stamp_of(self.image) is not None
+
+    @property
     def marked(self) -> bool:
         """Whether replication has announced the row's deletion in it."""
         return self.stamp is not None and self.stamp.deletion_mark
@@ -125,12 +130,17 @@ class Tombstone:
         return self.deletion is not None and self.deletion >= version
 
     def trusting(self, latest: int) -> Tombstone:
-        """This tombstone without what a clock from the future left in it, beyond `latest` (microseconds)."""
+        """This tombstone without what a clock from the future left in it, beyond `latest` (microseconds).
+
+        A ledger goes as a whole: all that it holds was made on top of one another, and its last version was shipped to
+        nobody who believed it.
+        """
         return replace(
             self,
             deletion=_until(self.deletion, latest),
             context=self.context.until(latest),
             removing=_until(self.removing, latest),
+            ledger=self.ledger if self.ledger is not None and _until(self.ledger.version, latest) else None,
         )
 
     def document(self) -> dict[str, Any]:
