@@ -17,7 +17,9 @@ from tests.simulation.histories import KINDS, Kind, Played, play
 
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCES = ("layers/distributary/distributary", "tests/simulation")
-SHARES = (50, 6, 1, 8, 40, 4, 1, 2, 28, 7, 1, 2, 12, 4, 1, 14, 6, 1, 10, 4, 10, 4, 12, 4, 1, 14, 6, 1, 10, 4)
+SHARES = (
+    50, 6, 1, 8, 40, 4, 1, 2, 28, 7, 1, 2, 12, 4, 1, 2, 14, 6, 1, 3, 10, 4, 10, 4, 12, 4, 1, 2, 14, 6, 1, 3, 10, 4,
+)  # fmt: skip
 """How many of each portion are of each kind: short histories are quick, and show most."""
 
 PORTION = 10

@@ -43,7 +43,7 @@ def left_behind(witness: Witness) -> Iterator[Fault]:
 def _overtaken(witness: Witness) -> Iterator[Fault]:
     """In one region the order of versions is that of the writes."""
     for place, versions in witness.shipped.items():
-        sane = {source: version for source, version in versions.items() if _sane(witness, version)}
+        sane = {source: version for source, version in versions.items() if believed(witness, version)}
         if sane and sane[max(sane)] != max(sane.values()):
             yield ("the last write at home lost to an earlier one", place, versions)
 
@@ -57,7 +57,7 @@ def _disagreements(witness: Witness, key: Image) -> Iterator[Fault]:
     deletions = [_deletion(witness, region, row) for region in regions]
     if any(each != deletions[0] for each in deletions) and not _beneath_the_row(regions, key, deletions):
         yield ("tombstones differ", key, deletions)
-    minted = {v: digest for v, digest in witness.minted.get(row, {}).items() if _sane(witness, v)}
+    minted = {v: digest for v, digest in witness.minted.get(row, {}).items() if believed(witness, v)}
     if minted:
         newest = max(minted)
         digest = minted[newest]
@@ -68,7 +68,7 @@ def _disagreements(witness: Witness, key: Image) -> Iterator[Fault]:
 def _deletion(witness: Witness, region: Region, row: str) -> Version | None:
     tombstone = region.replica.tombstones.get(row)
     deletion = tombstone.deletion if tombstone is not None else None
-    return deletion if deletion is not None and _sane(witness, deletion) else None
+    return deletion if deletion is not None and believed(witness, deletion) else None
 
 
 def _beneath_the_row(regions: Sequence[Region], key: Image, deletions: list[Version | None]) -> bool:
@@ -81,7 +81,7 @@ def _beneath_the_row(regions: Sequence[Region], key: Image, deletions: list[Vers
     return any(row.context.covers(newest) for row in rows)
 
 
-def _sane(witness: Witness, version: Version) -> bool:
+def believed(witness: Witness, version: Version) -> bool:
     """Whether a version is not from a clock that was a year ahead."""
     return version.timestamp <= witness.world.now + witness.world.dataset.max_clock_drift
 

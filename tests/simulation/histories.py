@@ -17,9 +17,9 @@ from tests.simulation.log_merging_witness import LogMergingWitness
 from tests.simulation.log_witness import LogWitness
 from tests.simulation.logs import LogWorld
 from tests.simulation.merging import MergingWorld
-from tests.simulation.merging_checks import MergingWitness
+from tests.simulation.merging_checks import MergingWitness, counted_elsewhere
 from tests.simulation.merging_checks import verdict as merging_verdict
-from tests.simulation.recovery import recover
+from tests.simulation.recovery import at_the_end
 from tests.simulation.setting import Setting, Writing, draw
 from tests.simulation.streams import StreamWorld
 from tests.simulation.witness import Fault, Witness
@@ -56,9 +56,11 @@ KINDS = (
     Kind(Writing.COUNTING, 4),
     Kind(Writing.COUNTING, 8),
     Kind(Writing.COUNTING, 20),
+    Kind(Writing.COUNTING, 6, year_ahead=True),
     Kind(Writing.MERGING, 4),
     Kind(Writing.MERGING, 10),
     Kind(Writing.MERGING, 25),
+    Kind(Writing.MERGING, 6, year_ahead=True),
     Kind(Writing.DEPLOYING, 4),
     Kind(Writing.DEPLOYING, 10),
     Kind(Writing.CHANGING, 4),
@@ -66,9 +68,11 @@ KINDS = (
     Kind(Writing.TRIGGERS_COUNTING, 4),
     Kind(Writing.TRIGGERS_COUNTING, 10),
     Kind(Writing.TRIGGERS_COUNTING, 25),
+    Kind(Writing.TRIGGERS_COUNTING, 6, year_ahead=True),
     Kind(Writing.TRIGGERS_MERGING, 4),
     Kind(Writing.TRIGGERS_MERGING, 10),
     Kind(Writing.TRIGGERS_MERGING, 25),
+    Kind(Writing.TRIGGERS_MERGING, 6, year_ahead=True),
     Kind(Writing.TRIGGERS_CHANGING, 4),
     Kind(Writing.TRIGGERS_CHANGING, 10),
 )
@@ -128,8 +132,7 @@ def _play_streams(kind: Kind, choices: Choices, setting: Setting, tell: Tell) ->
     world = StreamWorld(choices, setting, tell)
     witness = Witness(world)
     with witness.watching():
-        rested = world.run() and (not kind.year_ahead or recover(world))
-    broken: Fault | None = verdict(witness) if rested else ("never at rest",)
+        broken = at_the_end(world) or verdict(witness)
     seen = vanished(witness)
     if broken is None and seen[Reader.STAMPING] and kind.writing is Writing.STAMPING:
         broken = ("a stamping writer's write vanished",)
@@ -147,23 +150,22 @@ def _misjudged(kind: Kind, witness: Witness, broken: Fault | None) -> tuple[Faul
 
 
 def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
+    del kind
     world = LogWorld(choices, setting, tell)
     witness = LogWitness(world)
-    rested = world.run() and (not kind.year_ahead or recover(world))
-    return witness.verdict() if rested else ("never at rest",), witness.vanished, ()
+    return at_the_end(world) or witness.verdict(), witness.vanished, ()
 
 
 def _play_log_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     changing = kind.writing is Writing.TRIGGERS_CHANGING
     world = LogChangingWorld(choices, setting, tell) if changing else LogMergingWorld(choices, setting, tell)
     witness = LogChangingWitness(world) if isinstance(world, LogChangingWorld) else LogMergingWitness(world)
-    return witness.verdict() if world.run() else ("never at rest",), witness.vanished, ()
+    return at_the_end(world) or witness.verdict(), witness.vanished, ()
 
 
 def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     world = MERGING_WORLDS[kind.writing](choices, setting, tell)
     witness = MergingWitness(world)
     with witness.watching():
-        rested = world.run() and (not kind.year_ahead or recover(world))
-    broken: Fault | None = merging_verdict(witness) if rested else ("never at rest",)
+        broken = at_the_end(world, lambda: counted_elsewhere(witness)) or merging_verdict(witness)
     return broken, Counter(), _misjudged(kind, witness, broken)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from distributary.adapters.memory.stamped_table import Transaction
 from distributary.domain.dataset import Dataset
-from distributary.domain.image import Image
+from distributary.domain.image import Image, content_of
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
 from distributary.domain.state_texts import as_column
 from tests.simulation.choices import Choices
@@ -82,7 +82,21 @@ class MergingClients(Clients):
         self.operations = COUNTING if world.counting else self.choices.pick((MERGING, MERGING, REBORN, RENAMED))
 
     def restate(self, region: LogRegion) -> None:
-        """See `Clients`: nothing of the kind is played with policies."""
+        """See `Clients`: on top of a deletion, so that nothing counts that was merged into a row unseen."""
+        for key in self.keys:
+            row = region.table.get(key)
+            transaction = region.table.begin()
+            if row is None:
+                transaction.put(key, self._image(key))
+                transaction.commit()
+                region.table.delete(key)
+                continue
+            transaction.delete(key)
+            if self.choices.chance(0.5):  # in one transaction or in two
+                transaction.commit()
+                transaction = region.table.begin()
+            transaction.put(key, {**content_of(row), "a": self._value(), "big": self._value()})
+            transaction.commit()
 
     def _image(self, key: Image) -> Image:
         """All columns of a row, with what has no policy of its own new."""

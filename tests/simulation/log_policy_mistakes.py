@@ -30,6 +30,7 @@ COUNTING = Kind(Writing.TRIGGERS_COUNTING, 10)
 MERGING = Kind(Writing.TRIGGERS_MERGING, 10)
 LONG = Kind(Writing.TRIGGERS_MERGING, 25)
 CHANGING = Kind(Writing.TRIGGERS_CHANGING, 10)
+YEAR_AHEAD = Kind(Writing.TRIGGERS_MERGING, 6, year_ahead=True)
 
 
 # --- joining
@@ -103,18 +104,18 @@ def _nowhere_else(place: Any) -> Decision[bool]:
 # --- triggers and the log
 
 
-def _born_anew(old: Image | None, new: Image, stamp: Stamp, beneath: Tombstone | None, lattice: StateLattice) -> Image:
+def _born_anew(before: Row | None, new: Image, stamp: Stamp, beneath: Tombstone | None, lattice: StateLattice) -> Image:
     """A trigger that begins the state anew with every write."""
-    del old
+    del before
     return _WRITTEN(None, new, stamp, beneath, lattice)
 
 
 def _on_top_of_nothing(
-    old: Image | None, new: Image, stamp: Stamp, beneath: Tombstone | None, lattice: StateLattice
+    before: Row | None, new: Image, stamp: Stamp, beneath: Tombstone | None, lattice: StateLattice
 ) -> Image:
     """A trigger that does not say which deletion an insert was made on top of."""
     del beneath
-    return _WRITTEN(old, new, stamp, None, lattice)
+    return _WRITTEN(before, new, stamp, None, lattice)
 
 
 def _as_overtaken(write: Logged, row: Row) -> Logged | None:
@@ -155,6 +156,7 @@ LOG_POLICY_MISTAKES = (
     ),
     Mistake("a trigger that begins the state anew", stamped_states, "written", _born_anew, COUNTING),
     Mistake("a trigger that names no deletion beneath", stamped_states, "written", _on_top_of_nothing, MERGING),
+    Mistake("a trigger that believes any row", StampedTable, "believes", lambda *_: True, YEAR_AHEAD),
     Mistake("a state taken whole by its version", rules, "_within", _the_newer_within, COUNTING),
     Mistake("no look at the tombstone of inserts (states)", deciding, "settle_inserted_states", _nowhere_else, MERGING),
     Mistake("a joined update taken for overtaken", log, "_merged", _as_overtaken, COUNTING),

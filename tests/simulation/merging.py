@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from distributary.domain.dataset import Dataset
-from distributary.domain.image import Image, digest_of
+from distributary.domain.image import Image, content_of, digest_of
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
 from tests.simulation.choices import Choices
 from tests.simulation.setting import Setting, Writing
@@ -76,6 +76,22 @@ class MergingWriters(Writers):
         stamping = self.choices.chance(0.2)
         unmodified = COUNTING if self.world.counting else MERGING
         self.perform(self.choices.pick(STAMPED if stamping else unmodified), region, key, stamping=stamping)
+
+    def restate(self, region: StreamRegion) -> None:
+        """See `Writers`: on top of a deletion, so that nothing counts that was merged into a row unseen."""
+        renew: Any = MergingWriters._renew
+        for key in self.keys:
+            there = region.table.get(key) is not None
+            self.perform(renew if there else Writers._put, region, key)
+            if not there:
+                self.perform(Writers._delete, region, key)
+
+    def _renew(self, region: StreamRegion, key: Image) -> None:
+        """The row as it is, deleted and put again, with or without what replication keeps in it."""
+        row = region.table.get(key) or key
+        region.table.write(key, None)
+        content = row if self.choices.chance(0.3) else content_of(row)
+        region.table.write(key, {**content, "a": self._value()})
 
     def _add(self, region: StreamRegion, key: Image) -> None:
         """ADD of a number, as DynamoDB does it: to nothing as to 0."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import product
 
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.image import Image, digest_of, key_text
@@ -14,9 +15,10 @@ from distributary.domain.row import Row
 from distributary.domain.row_state import BEGUN, StateLattice
 from distributary.domain.settled_rows import state_of
 from distributary.domain.version import NOTHING_SEEN, Version
-from tests.simulation.checks import left_behind, misread
+from tests.simulation.checks import believed, left_behind, misread
 from tests.simulation.merging import BEST, LEAST, NUMBER, TAGS, MergingWorld
 from tests.simulation.setting import Writing
+from tests.simulation.streams import StreamRegion
 from tests.simulation.witness import Fault, Witness
 
 
@@ -47,9 +49,22 @@ def _broken(witness: MergingWitness) -> Iterator[Fault]:
         yield from _disagreements(witness, key)
         yield from _untold(witness, key)
         yield from _deleted_in_spite(witness, key)
-        if world.counting and not any(misread(witness)):
-            yield from _miscounted(witness, key)
+    if world.setting.ahead is None:  # otherwise what was written again is all that counts
+        yield from _counted(witness, world.regions)
     yield from misread(witness)
+
+
+def counted_elsewhere(witness: MergingWitness) -> Fault | None:
+    """The first promise that was broken in the regions whose clocks were right, before anything is written again."""
+    world = witness.world
+    return next(_counted(witness, [region for region in world.regions if region is not world.ahead]), None)
+
+
+def _counted(witness: MergingWitness, regions: Sequence[StreamRegion]) -> Iterator[Fault]:
+    """What a table in which nothing is deleted has to come to."""
+    if witness.world.counting and not any(misread(witness)):
+        for region, key in product(regions, witness.world.writers.keys):
+            yield from _miscounted(witness, region, key)
 
 
 def _disagreements(witness: MergingWitness, key: Image) -> Iterator[Fault]:
@@ -108,7 +123,8 @@ def _deleted_in_spite(witness: MergingWitness, key: Image) -> Iterator[Fault]:
     for (region, sequence), written in world.writers.log.items():
         record = _record(witness, region, sequence)
         inserted = record.row == row and record.old is None and not _echo(witness, region, sequence)
-        if inserted and written.beneath is not None and written.beneath >= deletions[0]:
+        beneath = written.beneath if written.beneath is not None and believed(witness, written.beneath) else None
+        if inserted and beneath is not None and beneath >= deletions[0]:
             yield ("deleted although inserted on top of the deletion", region, sequence, written)
 
 
@@ -121,11 +137,12 @@ def _record(witness: MergingWitness, region: str, sequence: int) -> StreamRecord
     return witness.world.by_name[region].table.stream[sequence - 1]
 
 
-def _miscounted(witness: MergingWitness, key: Image) -> Iterator[Fault]:
+def _miscounted(witness: MergingWitness, region: StreamRegion, key: Image) -> Iterator[Fault]:
     """A counter is what all applications have added, wherever they did; nobody's element is lost, none is invented."""
     world, row = witness.world, key_text(key)
-    records = [record for name, s in world.writers.log if (record := _record(witness, name, s)).row == row]
-    image = world.regions[0].table.get(key)
+    told = (record for name, s in world.writers.log if (record := _record(witness, name, s)).row == row)
+    records = [record for record in told if believed(witness, Version(record.created_at, 0, ""))]
+    image = region.table.get(key)
     if image is None:
         return
     # An attribute that is removed, if only by an old copy, begins anew: what was before does not count.

@@ -24,6 +24,7 @@ from tests.simulation.setting import Writing
 
 NUMBERS = Kind(Writing.COUNTING, 8)
 ROWS = Kind(Writing.MERGING, 10)
+YEAR_AHEAD = Kind(Writing.MERGING, 6, year_ahead=True)
 
 
 def _differences(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,6 +139,13 @@ def _without_context(original: Callable[..., Any]) -> Callable[..., Any]:
     return image
 
 
+def _with_its_ledger(original: Callable[..., Tombstone]) -> Callable[..., Tombstone]:
+    def trusting(self: Tombstone, latest: int) -> Tombstone:
+        return replace(original(self, latest), ledger=self.ledger)
+
+    return trusting
+
+
 _LATTICE, _HERE, _THERE = AttributeLattice, policy_settlement, policy_merge
 POLICY_MISTAKES = (
     Mistake("a counter's difference instead of its total", _LATTICE, "_grown", _differences(_LATTICE._grown), NUMBERS),
@@ -169,4 +177,8 @@ POLICY_MISTAKES = (
         ROWS,
     ),
     Mistake("an insert is not on top of the deletion", _HERE, "_beneath", lambda *_: None, ROWS),
+    Mistake(
+        "a ledger from the future believed", Tombstone, "trusting", _with_its_ledger(Tombstone.trusting), YEAR_AHEAD
+    ),
+    Mistake("a row from the future waited for", Row, "from_the_future", False, YEAR_AHEAD),
 )

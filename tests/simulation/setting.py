@@ -77,7 +77,7 @@ class Setting:
     """regions: how many. rows: how many rows they share. skews: of each region's clock, microseconds.
 
     haste: the chance that an application may write at a step although functions have something to do.
-    ahead: a region whose clock is a year ahead until it is repaired at the end.
+    ahead: a region whose clock is a year ahead until it is repaired at the end; after so many writes of all.
     """
 
     writing: Writing
@@ -88,6 +88,7 @@ class Setting:
     haste: float
     faults: Faults
     ahead: int | None = None
+    after: int = 0
 
 
 def draw(choices: Choices, writing: Writing, writes: int, *, year_ahead: bool = False) -> Setting:
@@ -103,4 +104,5 @@ def draw(choices: Choices, writing: Writing, writes: int, *, year_ahead: bool = 
         haste=choices.pick((1.0, 0.3, 0.1, 0.03)),
         faults=faults,
         ahead=choices.below(regions) if year_ahead else None,
+        after=choices.pick((0, 1, 2, 4)) if year_ahead else 0,
     )

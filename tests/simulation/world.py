@@ -66,8 +66,8 @@ class World(ABC):
         self.main = getcurrent()
         self.current: Process | None = None
         self._serial = 0
-        if setting.ahead is not None:
-            self.regions[setting.ahead].shift(YEAR)
+        self.ahead: Region | None = None
+        self.repaired: Region | None = None
 
     def described(self, dataset: Dataset) -> Dataset:
         """The dataset, with policies of its own where it has some."""
@@ -152,6 +152,8 @@ class World(ABC):
 
     def _write(self) -> bool:
         """An application writes, and at times something happens to a region."""
+        if self.setting.ahead is not None and self.ahead is None and self.repaired is None:
+            self._go_ahead(self.regions[self.setting.ahead])
         self.writes -= 1
         region, faults = self.choices.pick(self.regions), self.setting.faults
         self.writers.write(region)
@@ -168,6 +170,13 @@ class World(ABC):
         if self.happens(faults.pause):
             self._pause(self.choices.pick(self.regions))
         return True
+
+    def _go_ahead(self, region: Region) -> None:
+        """The clock of a region is a year ahead from now on. What it has not read would be lost, as in `_pause`."""
+        if self.setting.writes - self.writes >= self.setting.after and region.oldest_unread() is None:
+            region.shift(YEAR)
+            self.ahead = region
+            self.note(lambda: f"the clock of {region.name} is now a year ahead")
 
     def _pause(self, region: Region) -> None:
         """A function stands still for hours, or works again."""

@@ -10,14 +10,16 @@ import pytest
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import Image
 from distributary.domain.merge import Effect
-from distributary.domain.policies import Policy
+from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
 from distributary.domain.row import Ledger, Tombstone
 from distributary.domain.version import Version
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, item
+from tests.unit.stamped_sites import SHOP, StampedSite, row
 from tests.unit.state_sites import STOCK, StateSite
 
 YEAR = 365 * 86_400 * SECOND
 BY_PRIORITY = replace(STOCK, conflict=Policy.REGION_PRIORITY, priority=(PEER, HOME, FAR))
+COUNTED = replace(SHOP, attributes={"public.orders.n": AttributeRule(AttributePolicy.COUNTER)})
 
 
 @pytest.fixture
@@ -99,3 +101,47 @@ def test_a_row_that_is_only_put_again_would_differ() -> None:
     peer.merge(home.change())
     # then: it counts as home's first write of a row that the more important region has written, and nobody tells home
     assert (peer.content(), home.content()) == (item(n=5, a=1), item(n=4, a=2))
+
+
+# --- databases that stamp every write themselves
+
+
+def test_an_update_over_a_state_from_the_future_begins_it_anew_on_top_of_the_tombstone() -> None:
+    # given: a row that was deleted, and inserted while the clock was a year ahead
+    home = StampedSite(HOME, dataset=COUNTED)
+    home.put(n=2)
+    home.delete()
+    deletion = home.tombstone()
+    home.now += YEAR
+    home.put(n=3)
+    # when: an application updates it after the repair
+    home.now -= YEAR
+    home.update(n=4)
+    # then: the state is of now, on top of the deletion that is believed
+    (change,) = home.changes()[3:]
+    assert change.version.timestamp == home.now
+    assert deletion is not None
+    assert deletion.deletion is not None
+    assert change.state is not None
+    assert change.state["i"].startswith(f"{deletion.deletion.timestamp:x}.")
+    assert change.state["a"] == {"n": {"n": "3", "t": {HOME: ["1", "1"]}}}
+
+
+def test_a_row_that_is_deleted_and_inserted_again_counts_whole() -> None:
+    # given: a row with what both regions have added, and home with its clock a year ahead
+    home, peer = StampedSite(HOME, dataset=COUNTED), StampedSite(PEER, dataset=COUNTED)
+    home.put(n=2)
+    peer.merge(home.changes()[0])
+    peer.update(n=5)
+    home.merge(peer.changes()[0])
+    home.now += YEAR
+    home.update(n=6)
+    # when: the clock is repaired, and home deletes the row and inserts it again
+    home.now = peer.now + SECOND
+    home.delete()
+    home.put(n=6)
+    for change in home.changes()[2:]:
+        peer.merge(change)
+    # then
+    assert peer.content() == home.content() == row(n=6)
+    assert peer.present().context == home.present().context

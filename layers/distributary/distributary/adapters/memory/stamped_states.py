@@ -18,13 +18,15 @@ _SHOWN = (AttributePolicy.ADD_WINS_SET, AttributePolicy.MAX, AttributePolicy.MIN
 """Policies by which the row then shows another value, or another notation, than the one that was written."""
 
 
-def written(old: Image | None, new: Image, stamp: Stamp, beneath: Tombstone | None, lattice: StateLattice) -> Image:
-    """The whole row after an application's write of a stamp. old: none where the key is new. beneath: its tombstone."""
-    before = Row(old) if old is not None else None
+def written(before: Row | None, new: Image, stamp: Stamp, beneath: Tombstone | None, lattice: StateLattice) -> Image:
+    """The whole row after an application's write of a stamp.
+
+    before: none where the key is new; as far as its stamp is believed. beneath: the key's tombstone, likewise.
+    """
     # A trigger reads what it can; one of earlier policies also what was written under later ones.
     reading = replace(lattice, policies=replace(lattice.policies, generation=maxsize))
     known = state_of(before, reading) if before is not None else None
-    deletion = (beneath.deletion if beneath is not None and before is None else None) or ALWAYS
+    deletion = (beneath.deletion if beneath is not None else None) or ALWAYS
     content = content_of(new)
     moment = Moment(stamp.version, 0)
     found = before.content if before is not None else {}

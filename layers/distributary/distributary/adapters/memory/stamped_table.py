@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from distributary.adapters.memory import stamped_states
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, content_of, key_text
-from distributary.domain.row import Tombstone
+from distributary.domain.row import Row, Tombstone
 from distributary.domain.row_state import StateLattice
 from distributary.domain.stamp import Stamp, Writer, stamp_of, stamped
 from distributary.domain.steps import Remember, Write
@@ -129,11 +129,15 @@ class StampedTable:
             else:
                 self.waiting(holder)
 
+    def believes(self, stamp: Stamp | None, clock: int) -> bool:
+        """Whether a stamp is one that is not too far ahead of the clock."""
+        return stamp is not None and stamp.version.timestamp <= clock + self.max_clock_drift
+
     def stamp_over(self, clock: int, old: Stamp | None, tombstone: Tombstone | None, number: int = 0) -> Stamp:
         """The stamp of a write on top of both, as far as their times can be believed. number: of the transaction."""
         latest = clock + self.max_clock_drift
         below, seen = [], NOTHING_SEEN
-        if old is not None and old.version.timestamp <= latest:
+        if old is not None and self.believes(old, clock):
             below.append(old.version.timestamp)
             seen = old.context
         if tombstone is not None and tombstone.deletion is not None and tombstone.deletion.timestamp <= latest:
@@ -147,7 +151,8 @@ class StampedTable:
 class Transaction:
     """What one transaction of an application has written, and holds locked, until it is over.
 
-    rows, tombstones: as only it sees them. Each statement reads the clock as it begins, before it waits for anybody.
+    rows, tombstones: as only it sees them. Each statement reads the clock as it begins, before it waits for anybody;
+    read_at: what the last one has read.
     """
 
     table: StampedTable
@@ -156,6 +161,7 @@ class Transaction:
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
     log: list[Committed] = field(default_factory=list)
     over: bool = False
+    read_at: int = 0
     waits_for: Transaction | None = None
 
     def get(self, key: Image) -> Image | None:
@@ -165,30 +171,31 @@ class Transaction:
 
     def put(self, key: Image, image: Image, *, only_new: bool = False) -> None:
         """Insert a whole row or, unless only_new, write over the one that is there."""
-        clock, beneath = self.table.clock(), self._beneath(key)  # the trigger fires before the key is waited for
+        clock = self.read_at = self.table.clock()
+        beneath = self._beneath(key)  # the trigger fires before the key is waited for
         old = self._lock(key)
         if old is not None and only_new:
             raise Aborted("the key is there already")
-        stamp = self.table.stamp_over(clock, stamp_of(old) if old else None, None if old else beneath, self.number)
-        self._write(key, image, stamp, old, beneath=beneath)
+        self._write(key, image, self._stamp(clock, old, beneath, self.number), old, beneath=beneath)
 
     def update(self, key: Image, columns: Image | Callable[[Image], Image]) -> None:
         """Set columns of a row if it is there. columns: or what an expression makes of the row that it finds."""
-        clock = self.table.clock()
+        clock = self.read_at = self.table.clock()
         if self.get(key) is not None and (old := self._lock(key)) is not None:
             new = columns(old) if callable(columns) else columns
-            self._write(key, {**old, **new}, self.table.stamp_over(clock, stamp_of(old), None), old)
+            beneath = self._beneath(key)
+            self._write(key, {**old, **new}, self._stamp(clock, old, beneath), old, beneath=beneath)
 
     def delete(self, key: Image) -> None:
         """Delete a row if it is there; the trigger writes its tombstone now."""
-        clock = self.table.clock()
+        clock = self.read_at = self.table.clock()
         if self.get(key) is not None and (old := self._lock(key)) is not None:
             self._bury(key, old, clock)
             self.rows[key_text(key)] = None
 
     def move(self, key: Image, to: Image) -> None:
         """Give a row another key: the trigger deletes the one and inserts the other."""
-        clock = self.table.clock()
+        clock = self.read_at = self.table.clock()
         if self.get(key) is None or (old := self._lock(key)) is None:
             return
         self._bury(key, old, clock)
@@ -240,6 +247,12 @@ class Transaction:
         row = key_text(key)
         return self.tombstones.get(row) or self.table.tombstones.get(row)
 
+    def _stamp(self, clock: int, old: Image | None, beneath: Tombstone | None, number: int = 0) -> Stamp:
+        """The stamp of a write of a row; the tombstone is looked at where nothing else tells what it is on top of."""
+        seen = stamp_of(old) if old is not None else None
+        unknown = old is None or (self.table.lattice is not None and not self.table.believes(seen, clock))
+        return self.table.stamp_over(clock, seen, beneath if unknown else None, number)
+
     def _bury(self, key: Image, old: Image, clock: int) -> None:
         stamp = self.table.stamp_over(clock, stamp_of(old), self._beneath(key), self.number)
         self.tombstones[key_text(key)] = Tombstone(stamp.version, stamp.context)
@@ -252,12 +265,15 @@ class Transaction:
         stamp: Stamp,
         old: Image | None,
         *,
-        beneath: Tombstone | None = None,
+        beneath: Tombstone | None,
         moved: bool = False,
     ) -> None:
         new = stamped(content_of(image), stamp)
         if self.table.lattice is not None:
-            new = stamped_states.written(None if moved else old, image, stamp, beneath, self.table.lattice)
+            latest = self.read_at + self.table.max_clock_drift
+            before = Row(old, latest) if old is not None and not moved else None
+            beneath = beneath.trusting(latest) if beneath is not None else None
+            new = stamped_states.written(before, image, stamp, beneath, self.table.lattice)
         unchanged = sorted(name for name in self.table.large & new.keys() if old and old.get(name) == new[name])
         self.rows[key_text(key)] = new
         self.log.append(Committed(key, new, stamp, moved or old is None, tuple(unchanged)))
