@@ -130,7 +130,7 @@ def test_a_write_of_before_that_is_captured_again_leaves_a_later_state_alone() -
 def test_a_row_of_before_that_no_record_will_settle_is_taken_as_it_is_after_a_while() -> None:
     # given: a stamp of before over another content, as our own write left it of which no local write followed
     site = with_policies(Site(HOME))
-    site.table.write(key(), stamp_image(item(n=2), Version(NOW, 1, PEER)) | {"n": {"N": "1"}})
+    site.table.write(key(), {**stamp_image(item(n=2), Version(NOW, 1, PEER)), "n": {"N": "1"}})
     change = change_of(n=9, at=NOW + SECOND)
     # when, then: it is waited for, and then taken
     with pytest.raises(NotSettled):
