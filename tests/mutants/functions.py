@@ -18,6 +18,8 @@ from tests.mutants.mutant import Fate, Mutant
 
 KILLED = {"killed", "timeout", "suspicious", "segfault"}
 SURVIVED = {"survived", "no tests"}
+NOT_RUN = 255
+"""The exit code of a worker that could not run the tests at all, which mutmut takes for one that was too slow."""
 
 
 def run(stage: Path, workers: int) -> Iterator[Mutant]:
@@ -29,6 +31,8 @@ def run(stage: Path, workers: int) -> Iterator[Mutant]:
             results = SourceFileMutationData(path=path)
             results.load()
             for key, code in results.exit_code_by_key.items():
+                if code == NOT_RUN:
+                    raise RuntimeError(f"the tests of {key} could not be run; do the names of all of them last?")
                 yield _mutant(path, key, status_by_exit_code[code])
 
 

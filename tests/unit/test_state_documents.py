@@ -132,7 +132,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("document", HOSTILE, ids=str)
+@pytest.mark.parametrize("document", HOSTILE, ids=lambda told: ascii(told).replace("\\", ""))
 def test_what_could_not_have_been_written_is_malformed(document: Document) -> None:
     with pytest.raises(MalformedStamp):
         state_from(document, {}, AT, SEEN, ALL)
