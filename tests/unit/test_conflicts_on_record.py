@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributary.domain.conflict import Conflict, Resolution
-from distributary.domain.errors import Unavailable
+from distributary.domain.errors import NotSettled, Unavailable
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, knowing
 
 
@@ -163,3 +163,35 @@ def test_a_put_over_a_put_that_is_not_captured_yet_has_seen_what_was_beneath_bot
     # then: the second says that it was made on top of the peer's
     assert change is not None
     assert change.context.covers(theirs.version)
+
+
+def test_a_retry_of_an_insert_has_not_seen_what_it_was_shown_over(site: Site) -> None:
+    # given: a row that was put and deleted here, and an older one of a peer that was inserted before that was captured
+    site.put(n=1)
+    ours = site.last()
+    site.delete()
+    theirs = change_of(n=2, home=PEER, at=NOW - SECOND)
+    site.merge(theirs)
+
+    # when: the put is captured, and once more since nobody knows whether it was shipped
+    first, again = site.settle(ours).change, site.settle(ours).change
+
+    # then: both times it says what it was made on top of, not what was merged into its row
+    assert first == again
+    assert again is not None
+    assert not again.context.covers(theirs.version)
+
+
+def test_what_a_deletion_keeps_out_is_on_record_as_it_arrived(site: Site) -> None:
+    # given: a row of a peer that an application has changed, and a newer deletion, which waits for that to be captured
+    theirs = change_of(n=1, home=PEER)
+    site.merge(theirs)
+    site.update(more=1)
+    with pytest.raises(NotSettled):
+        site.merge(deletion_of(home=FAR, at=NOW + SECOND))
+
+    # when: the peer's change comes again
+    site.merge(theirs)
+
+    # then: what is on record of it does not show what the application has added
+    assert {str(conflict.arriving.image) for conflict in site.recorded} == {str(theirs.image)}

@@ -47,10 +47,17 @@ def judge(version: Version, context: Context, present: Version | None, present_c
 
 def unaware(version: Version, context: Context, present_context: Context) -> bool:
     """Whether a version and what is there know nothing of each other, where a row may show several writes at once."""
-    if present_context.covers(version):
-        return False
-    unseen = (Version(*instant, region) for region, instant in present_context.entries.items())
-    return any(not context.covers(each) for each in unseen)
+    return not present_context.covers(version) and lost(context, present_context)
+
+
+def lost(deleting: Context, present_context: Context) -> bool:
+    """Whether a deletion takes with it what it has not seen.
+
+    Of a row that was not made on top of the deletion: what its context says does not count then, since an update of a
+    row that is marked, or that came back over a deletion of its region, has that in its context too.
+    """
+    there = (Version(*instant, region) for region, instant in present_context.entries.items())
+    return any(not deleting.covers(each) for each in there)
 
 
 class Resolution(Enum):

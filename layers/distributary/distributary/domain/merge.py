@@ -143,7 +143,9 @@ def _taken(change: Change, image: Image, seen: Context, link: str) -> Image:
 
 def _stay_deleted(change: Change, state: State, tombstone: Tombstone, place: Place) -> Decision[Merged]:
     if state.row is not None and state.row.version == change.version:  # inserted by a delivery that ended too early
-        yield from look_again(_shown(state.row.image), change.key, place)
+        # An application may have written on top of it since: what it shows is not what met the deletion.
+        inserted = Side(change.version, state.row.context, change.image)
+        yield from look_again(inserted, change.key, place)
     judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
     if tombstone.deletion is not None:
         yield from _on_record(judgement, change, Side(tombstone.deletion, tombstone.context, None), place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from distributary.domain.change import Change
-from distributary.domain.conflict import Side, unaware
+from distributary.domain.conflict import Side, lost, unaware
 from distributary.domain.crdt import ALWAYS
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import STAMP_ATTRIBUTE, Image
@@ -78,12 +78,22 @@ def _put(here: _Here, arriving: RowState) -> Decision[Merged]:
             continue
         joined = joined_over(present, arriving, lattice) if present else arriving
         if row is not None and joined == present:
-            return Merged(Effect.DUPLICATE)
+            return (yield from _already_there(change, present, lattice, place))
         merged = yield from _conclude(change, present, joined, row, place, lattice)
         if (yield from show(row, joined, place, lattice)):
             yield from look_again(change.key, place, lattice)
             return merged
     raise NotSettled("the row was written again and again while a change was to be merged")
+
+
+def _already_there(change: Change, present: RowState, lattice: StateLattice, place: Place) -> Decision[Merged]:
+    """A change that gives the row nothing. If the row has not seen it, a deletion beneath the row came as we looked."""
+    conflict = unaware(change.version, change.context, present.context)
+    if conflict:
+        arriving, image = Side(change.version, change.context, change.image), lattice.visible(present)
+        policy = lattice.policies.base.value
+        yield Record(conflict_between(arriving, _side(present, image), image, change.key, place, policy))
+    return Merged(Effect.KEPT if conflict else Effect.DUPLICATE, conflict)
 
 
 def _present(here: _Here, row: Row | None, tombstone: Tombstone | None) -> RowState | None:
@@ -131,7 +141,7 @@ def _stays_deleted(
     change: Change, deletion: Version, context: Context, place: Place, lattice: StateLattice
 ) -> Decision[Merged]:
     yield from look_again(change.key, place, lattice)
-    conflict = unaware(change.version, change.context, context)
+    conflict = not context.covers(change.version)
     if conflict:
         arriving, there = Side(change.version, change.context, change.image), Side(deletion, context, None)
         yield Record(conflict_between(arriving, there, None, change.key, place, lattice.policies.base.value))
@@ -139,7 +149,7 @@ def _stays_deleted(
 
 
 def _delete(here: _Here) -> Decision[Merged]:
-    change, place, lattice = here.change, here.place, here.lattice
+    change, place = here.change, here.place
     for _ in range(ATTEMPTS):
         state: State = (yield Look()).trusting(place.latest)
         noted = buried(state.tombstone, change, place)
@@ -153,15 +163,30 @@ def _delete(here: _Here) -> Decision[Merged]:
         present = _present(here, row, state.tombstone)
         if present is not None and present.incarnation >= (noted.deletion or change.version):
             return Merged(Effect.KEPT)
-        conflict = present is not None and unaware(change.version, change.context, present.context)
-        if present is not None and conflict:
-            image: Image = lattice.visible(present)
-            arriving = Side(change.version, change.context, None)
-            policy = lattice.policies.base.value
-            yield Record(conflict_between(arriving, _side(present, image), None, change.key, place, policy))
-        if (yield from take_away(row, noted, place)):
-            return Merged(Effect.DELETED, conflict)
+        merged = yield from _take(here, row, present, noted)
+        if merged is not None:
+            return merged
     raise NotSettled("the row was written again and again while it was to be deleted")
+
+
+def _take(here: _Here, row: Row, present: RowState | None, noted: Tombstone) -> Decision[Merged | None]:
+    """Remove a row on record, be it that another, newer deletion takes it. None: it was written meanwhile."""
+    if noted.deletion != here.change.version:
+        taken, conflict = (yield from take_away_on_record(row, noted, here.change.key, here.place, here.lattice)), False
+    else:
+        conflict = yield from _deletion_on_record(here, present)
+        taken = yield from take_away(row, noted, here.place)
+    return Merged(Effect.DELETED, conflict) if taken else None
+
+
+def _deletion_on_record(here: _Here, present: RowState | None) -> Decision[bool]:
+    """Whether a deletion takes what it has not seen; that is on record then."""
+    change, place, lattice = here.change, here.place, here.lattice
+    if present is None or not lost(change.context, present.context):
+        return False
+    arriving, there = Side(change.version, change.context, None), _side(present, lattice.visible(present))
+    yield Record(conflict_between(arriving, there, None, change.key, place, lattice.policies.base.value))
+    return True
 
 
 def _side(state: RowState, image: Image) -> Side:

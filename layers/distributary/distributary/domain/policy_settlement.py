@@ -28,6 +28,7 @@ from distributary.domain.settled_rows import (
     image_of,
     joined_over,
     look_again,
+    on_record,
     show,
     state_of,
     take_away_on_record,
@@ -212,6 +213,8 @@ def _show(here: _Here, at: State, state: RowState) -> Decision[tuple[bool, bool]
     row, tombstone = at.row, at.tombstone
     deletion = tombstone.deletion if tombstone and tombstone.deletion else ALWAYS
     dead = state.incarnation < deletion
+    if dead and tombstone is not None:
+        yield from on_record(state, tombstone, here.record.key, here.place, here.lattice)
     if row is None:
         # Gone since: by a deletion that is above it, or by the application, whose record follows. Unless we took it for
         # a row that was here before that deletion, as when an application had put back a copy of that.

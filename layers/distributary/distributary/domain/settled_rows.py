@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from distributary.domain.change import Change
-from distributary.domain.conflict import Conflict, Resolution, Side, unaware
+from distributary.domain.conflict import Conflict, Resolution, Side, lost
 from distributary.domain.errors import MalformedMessage, MalformedStamp
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image, digest_of, same_content
 from distributary.domain.place import Place
@@ -78,17 +78,21 @@ def show(
 def take_away_on_record(
     row: Row, deletion: Tombstone, key: Image, place: Place, lattice: StateLattice
 ) -> Decision[bool]:
-    """Remove a row that a deletion met only after both were there, so that nobody else puts their conflict on record.
-
-    It is named by both, since each may have a conflict of its own.
-    """
+    """Remove a row that a deletion met only after both were there: nobody else puts their conflict on record."""
     state = state_of(row, lattice)
-    if state and deletion.deletion and unaware(deletion.deletion, deletion.context, state.context):
-        lost = Side(state.version, state.context, lattice.visible(state))
-        deleted = Side(deletion.deletion, deletion.context, None)
-        policy = lattice.policies.base.value
-        yield Record(replace(conflict_between(lost, deleted, None, key, place, policy), late=True))
+    if state is not None:
+        yield from on_record(state, deletion, key, place, lattice)
     return (yield from take_away(row, deletion, place))
+
+
+def on_record(state: RowState, deletion: Tombstone, key: Image, place: Place, lattice: StateLattice) -> Decision[None]:
+    """A deletion that takes what it has not seen is on record, named by both: each may have a conflict of its own."""
+    if deletion.deletion is None or not lost(deletion.context, state.context):
+        return
+    taken = Side(state.version, state.context, lattice.visible(state))
+    deleted = Side(deletion.deletion, deletion.context, None)
+    policy = lattice.policies.base.value
+    yield Record(replace(conflict_between(taken, deleted, None, key, place, policy), late=True))
 
 
 def take_away(row: Row, deletion: Tombstone, place: Place) -> Decision[bool]:

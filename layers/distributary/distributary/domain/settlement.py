@@ -254,17 +254,19 @@ def _local(record: StreamRecord, origin: Origin, state: State, place: Place) -> 
     beneath = deleted_before(record, state, place.region)
     if beneath is not None:
         context = context.merge(beneath.context)
-    if _shows_what_was_there(state.row, version):
+    if _shows_what_was_there(state.row, version, record):
         context = context.merge(state.row.context)
     return LocalWrite(record, version, context.including(version), place)
 
 
-def _shows_what_was_there(row: Row | None, version: Version) -> TypeGuard[Row]:
+def _shows_what_was_there(row: Row | None, version: Version, record: StreamRecord) -> TypeGuard[Row]:
     """Whether the row's stamp says what a write was made on top of, as its record may not, if nothing had a stamp then.
 
-    Nothing is merged into a row that is not settled, and what is settled at this version is this write. A stamp that
-    names another region may be a copy.
+    Nothing is merged into a row that is not settled, and what is settled at this version is this write; but an insert
+    may have been shown over what came after it. A stamp that names another region may be a copy.
     """
+    if record.old is None or record.old.version is not None:
+        return False
     if row is None or row.version is None or row.version > version or row.version.region != version.region:
         return False
     return row.version == version or not (row.settled or row.marked)
