@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, key_text
-from distributary.domain.row import Row, Tombstone
+from distributary.domain.row import Row
 from distributary.domain.stamp import Writer
+from distributary.domain.version import Version
+from tests.simulation.burials import Burials
+from tests.simulation.known import NOTHING, Known
 
 if TYPE_CHECKING:
     from tests.simulation.streams import StreamRegion, StreamWorld
@@ -23,47 +26,34 @@ Place = tuple[str, str]
 """A region and a row."""
 
 
-@dataclass(frozen=True)
-class Known:
-    """A set of writes. head: the write whose state this is, 0 for none."""
-
-    sure: int = 0
-    perhaps: int = 0
-    head: int = 0
-
-    def joined(self, other: Known) -> Known:
-        """What both know; the head stays."""
-        return Known(self.sure | other.sure, self.perhaps | other.perhaps, self.head)
-
-    def doubted(self) -> Known:
-        """Nothing of it is sure."""
-        return Known(0, self.perhaps | self.sure, self.head)
-
-
-NOTHING = Known()
-
-
 @dataclass(eq=False)
 class Causality:
-    """Follows tables and tombstones. past: of each write, itself included. subject: of a step, what it is about."""
+    """Follows tables and tombstones.
+
+    past: of each write, itself included. subject: of a step, what it is about. marked: of a tombstone that is about to
+    note a removal, what the row that is to be removed knows.
+    """
 
     world: StreamWorld
     past: dict[int, Known] = field(default_factory=dict)
     subject: Callable[[Any], Known] = lambda _: NOTHING
-    written: Callable[[StreamRegion, str, Any, Image | None, Known], None] = lambda *_: None
+    marked: Callable[[Any], Known] = lambda _: NOTHING
+    written: Callable[[StreamRegion, str, Image | None, Image | None, Any], None] = lambda *_: None
     _bits: dict[tuple[str, int], int] = field(default_factory=dict)
     _of: dict[int, tuple[Any, Known]] = field(default_factory=dict)
+    _made: dict[int, tuple[Any, Image]] = field(default_factory=dict)
     _stamps: dict[str, Known] = field(default_factory=dict)
     _own: dict[Place, int] = field(default_factory=dict)
     _gone: dict[Place, Known] = field(default_factory=dict)
-    _inserts: dict[Place, list[tuple[int, int]]] = field(default_factory=dict)
+    _deletions: int = 0
     _step: Any = None
 
     def __post_init__(self) -> None:
         self.plain = self.world.dataset.policies_of().plain
+        self.burials = Burials(self, self.subject, self.marked)
         for region in self.world.regions:
             self._follow_table(region)
-            region.replica.tombstones = _Followed(region, self)
+            self.burials.follow(region)
 
     def of(self, place: Any) -> Known:
         """What is merged into a row image or a tombstone."""
@@ -73,6 +63,11 @@ class Causality:
     def learn(self, place: Any, known: Known) -> None:
         """Say what is merged into a row image or a tombstone."""
         self._of[id(place)] = (place, known)
+
+    def made(self, step: Any) -> tuple[Image | None, Known]:
+        """The row as a step of replication has left it, and what is merged into that."""
+        _, image = self._made.get(id(step), (None, None))
+        return image, self.of(image)
 
     def of_record(self, region: str, record: StreamRecord) -> Known:
         """What a record's write knows, itself included. A mixture that nobody wrote counts from its first mention."""
@@ -85,6 +80,20 @@ class Causality:
                 known = known.joined(each)
             self.past[bit] = known
         return self.past[bit]
+
+    def of_version(self, version: Version | None) -> Known:
+        """What a write knows that a record's version names."""
+        bit = self._bits.get((version.region, version.sequence), 0) if version is not None else 0
+        return self.past.get(bit, NOTHING)
+
+    def is_deletion(self, head: int) -> bool:
+        """Whether that write is an application's deletion."""
+        return bool(head & self._deletions)
+
+    def suspect(self, region: str, record: StreamRecord, known: Known) -> None:
+        """A record's write may have known that."""
+        past = self.of_record(region, record)
+        self.past[past.head] = past.joined(known.doubted())
 
     def of_change(self, change: Change) -> Known:
         """What a change knows."""
@@ -142,9 +151,12 @@ class Causality:
         copied = self._stamps.get(text, NOTHING) if text else NOTHING
         if not self.plain:  # what a copy of a row that was changed then had merged is not merged into it
             copied = copied.doubted()
-        seen = Known(before.sure | own | copied.sure, before.perhaps | own | copied.perhaps, bit)
+        # Under policies a row that came back over a deletion of its region is not on top of that.
+        surely = own if self.plain else own & ~self._deletions | bit
+        seen = Known(before.sure | surely | copied.sure, before.perhaps | own | copied.perhaps, bit)
         self.past[bit] = seen
         if record.new is None:
+            self._deletions |= bit
             self._gone[place] = Known(before.sure, before.perhaps, bit)
             return
         here = self.of(record.old.image) if record.old is not None else before
@@ -169,7 +181,7 @@ class Causality:
         """What an insert is made on top of: what took the row before, and the tombstone if it was there first."""
         place = (region.name, record.row)
         tombstone = dict.get(region.replica.tombstones, record.row)
-        self._inserts.setdefault(place, []).append((self._bit(region.name, record.sequence), record.created_at))
+        self.burials.inserts.setdefault(place, []).append(record)
         gone = self._gone.get(place, NOTHING)
         if gone.head & self._own.get(place, 0):
             gone = gone.doubted()  # its deletion may not be captured yet
@@ -181,51 +193,30 @@ class Causality:
     def _replicated(self, region: StreamRegion, row: str, old: Image | None, image: Image | None, step: Any) -> None:
         """Replication has written."""
         about = self.subject(step)
-        self.written(region, row, old, image, about)
+        self.written(region, row, old, image, step)
         before = self.of(old) if old is not None else NOTHING
         if image is None:
             self._gone[(region.name, row)] = before
             return
-        known, new = before.joined(about), Row(image)
+        # A row without a stamp tells nothing of what it has merged; what its writer had seen is about him.
+        known, new = (before if before.head else before.doubted()).joined(about), Row(image)
         tombstone = dict.get(region.replica.tombstones, row)
         if tombstone is not None:
             known = known.joined(self.of(tombstone).doubted())
+        known = known.joined(self.burials.ledgers.get((region.name, row), NOTHING).doubted())
         head = before.head if old is not None and Row(old).version == new.version else about.head
         if new.stamp is not None and new.version is None:
             known, head = before.doubted(), 0
+        if not before.head and before.sure & ~about.sure and not new.as_stamped:
+            head = 0  # the stamp of a record that was told again says less than what its writer saw
+        if new.marked and not self.plain:  # who writes over a mark has not seen the deletion, which takes it
+            known, head = before.joined(about.doubted()), before.head
         known = Known(known.sure, known.perhaps, head)
         self.learn(image, known)
+        self._made[id(step)] = (step, image)
         text = _stamp(new)
         if text:
             self._stamps[text] = known
-
-    def noted(self, region: StreamRegion, row: str, old: Tombstone | None, new: Tombstone, about: Known) -> None:
-        """A tombstone was written."""
-        known = self.of(old) if old is not None else NOTHING
-        image = region.table.rows.get(row)
-        if image is not None and new.removing is not None and (old is None or new.removing != old.removing):
-            known = known.joined(self.of(image).doubted())
-        if new.deletion is not None and (old is None or new.deletion != old.deletion):
-            known = Known(known.sure | about.sure, known.perhaps | about.perhaps, about.head)
-            self.learn(new, known)
-            for bit, created_at in self._inserts.get((region.name, row), ()):
-                if new.arrived_at <= created_at + region.table.granularity:
-                    self.past[bit] = self.past[bit].joined(known.doubted())
-        else:
-            self.learn(new, known.joined(about.doubted()))
-
-
-class _Followed(dict[str, Tombstone]):
-    """Tombstones of a region, whose changes are followed."""
-
-    def __init__(self, region: StreamRegion, causality: Causality) -> None:
-        super().__init__()
-        self._region, self._causality = region, causality
-
-    def __setitem__(self, row: str, tombstone: Tombstone) -> None:
-        about = self._causality.subject(tombstone)
-        self._causality.noted(self._region, row, self.get(row), tombstone, about)
-        super().__setitem__(row, tombstone)
 
 
 def _stamp(row: Row | None) -> str:

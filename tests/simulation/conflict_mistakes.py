@@ -6,13 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from distributary.domain import merge
+from distributary.domain import merge, policy_merge, settled_rows
 from distributary.domain.change import Change
 from distributary.domain.conflict import Judgement, Verdict
 from distributary.domain.settlement import LocalWrite
 from distributary.domain.steps import Decision, Record
 from distributary.domain.version import NOTHING_SEEN, Context, Version
+from tests.simulation.histories import Kind
 from tests.simulation.mistakes import SMALL, Mistake
+from tests.simulation.setting import Writing
+
+
+def _never(*_: Any) -> bool:
+    return False
 
 
 def _never_told(*_: Any) -> Decision[None]:
@@ -59,5 +65,13 @@ CONFLICT_MISTAKES = (
     ),
     Mistake(
         "a change forgets what it was on top of", LocalWrite, "change", _without_context(LocalWrite.change), SMALL, 100
+    ),
+    Mistake(
+        "a deletion takes in silence what it has not seen",
+        (policy_merge, settled_rows),
+        "lost",
+        _never,
+        Kind(Writing.MERGING, 25),
+        50,
     ),
 )

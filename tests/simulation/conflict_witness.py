@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from distributary.domain.change import Change, StreamRecord
@@ -14,55 +15,45 @@ from distributary.domain.origin import Origin
 from distributary.domain.place import Place
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
-from tests.simulation.causality import NOTHING, Causality, Known
+from distributary.domain.version import Version
+from tests.simulation.causality import Causality
+from tests.simulation.known import NOTHING, Known
+from tests.simulation.meetings import Meeting, OnRecord, Seen, alone
 
 if TYPE_CHECKING:
     from tests.simulation.streams import StreamRegion, StreamWorld
 
 
-@dataclass(frozen=True)
-class Meeting:
-    """Two states that met in a replica. told: whether that was on record by then. how: what became of them."""
-
-    region: str
-    row: str
-    arriving: Known
-    present: Known
-    how: str
-    told: bool = False
-
-
-@dataclass
-class _Seen:
-    """What a decision has read last, and what was known there then."""
-
-    image: Image | None = None
-    row: Known = NOTHING
-    tombstone: Tombstone | None = None
-    deletion: Known = NOTHING
-    inserted: bool = False
-
-
 @dataclass(eq=False)
 class ConflictWitness:
-    """meetings: of states. alarms: the meetings that are on record as conflicts. names: what was recorded by name."""
+    """meetings: of states. alarms: the meetings that are on record as conflicts. names: what was recorded by name.
+
+    untold: writes that no context tells of.
+    """
 
     world: StreamWorld
     origins: dict[tuple[str, int], Origin]
     meetings: list[Meeting] = field(default_factory=list)
     alarms: list[Meeting] = field(default_factory=list)
     names: dict[tuple[str, str], list[Conflict]] = field(default_factory=dict)
-    _told: dict[tuple[str, str], set[tuple[int, int]]] = field(default_factory=dict)
+    untold: int = 0
     _about: dict[int, tuple[Any, Known]] = field(default_factory=dict)
+    _shipped: dict[tuple[str, str], dict[int, Version]] = field(default_factory=dict)
+    _against: dict[int, Known] = field(default_factory=dict)
+    _marks: dict[int, Known] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.plain = self.world.dataset.policies_of().plain
-        self.causality = Causality(self.world, subject=self._subject, written=self._written)
+        self.causality = Causality(self.world, subject=self._subject, marked=self._marked, written=self._written)
+        self.record = OnRecord(self.plain, self.causality.is_deletion)
         self.world.observer = self
 
     def _subject(self, place: Any) -> Known:
         found = self._about.get(id(place))
         return found[1] if found is not None else NOTHING
+
+    def _marked(self, tombstone: Tombstone) -> Known:
+        return self._marks.get(id(tombstone), NOTHING)
 
     # --- decisions ------------------------------------------------------------------------------------------------
 
@@ -70,7 +61,7 @@ class ConflictWitness:
         """The decision of apply, watched."""
 
         def watched(change: Change, place: Place, **options: Any) -> Decision[Any]:
-            seen = _Seen()
+            seen = Seen(change=change)
             decision = decide(change, place, **options)
             result = yield from self._watch(
                 region, change.row, decision, lambda: self.causality.of_change(change), seen
@@ -79,6 +70,16 @@ class ConflictWitness:
             return result
 
         return watched
+
+    def _ship(self, change: Change) -> None:
+        """A version that is not above all that its region has shipped of the row before is one that no context tells.
+
+        A stamping writer's whose clock lags may be so, if a put behind it has dropped what was remembered.
+        """
+        shipped = self._shipped.setdefault((change.home, change.row), {})
+        shipped[int(change.source)] = change.version
+        if any(version > change.version for source, version in shipped.items() if source < int(change.source)):
+            self.untold |= self.causality.of_change(change).head
 
     def settling(self, region: StreamRegion, decide: Callable[..., Decision[Any]]) -> Callable[..., Decision[Any]]:
         """The decision of capture, watched."""
@@ -91,22 +92,40 @@ class ConflictWitness:
                 new = records[-1].new
                 return self.causality.of(new.image) if new is not None else NOTHING
 
-            seen = _Seen()
+            seen = Seen()
             row = records[0].row
-            results = yield from self._watch(region, row, decide(records, place, **options), about, seen)
+            decision = decide(records, place, **options)
+            results = yield from self._watch(region, row, decision, about, seen, partial(self._guess, region, records))
             changes = [each.change for each in results if each.change is not None]
+            for change in changes:
+                self._ship(change)
             if changes:
+                self.causality.burials.captured.add(about().head)
                 self._settled(region, changes[-1], about(), seen)
             return results
 
         return watched
+
+    def _guess(self, region: StreamRegion, records: Sequence[StreamRecord], seen: Seen) -> None:
+        """What a write over a row without a stamp had seen is read from the row's stamp as it is now, if ours."""
+        version = Row(seen.image).version if seen.image is not None else None
+        if version is not None and version.region == region.name:
+            for record in records:
+                if record.old is not None and record.old.version is None and self._is_local(region, record):
+                    self.causality.suspect(region.name, record, seen.row)
 
     def _is_local(self, region: StreamRegion, record: StreamRecord) -> bool:
         told = self.origins.get((region.name, record.sequence))
         return told is not None and told.local
 
     def _watch(
-        self, region: StreamRegion, row: str, decision: Decision[Any], about: Callable[[], Known], seen: _Seen
+        self,
+        region: StreamRegion,
+        row: str,
+        decision: Decision[Any],
+        about: Callable[[], Known],
+        seen: Seen,
+        looked: Callable[[Seen], None] = lambda _: None,
     ) -> Generator[Any, Any, Any]:
         answer: Any = None
         error: DistributaryError | None = None
@@ -122,97 +141,100 @@ class ConflictWitness:
             except DistributaryError as met:
                 error = met
                 continue
-            self._answered(region, row, step, answer, seen)
+            self._answered(step, answer, seen)
+            looked(seen)
 
-    def _asked(self, region: StreamRegion, row: str, step: Any, about: Known, seen: _Seen) -> None:
+    def _asked(self, region: StreamRegion, row: str, step: Any, about: Known, seen: Seen) -> None:
         """A decision wants something done."""
         if isinstance(step, Write):
             self._about[id(step)] = (step, about)
+            deleted = seen.tombstone is not None and seen.tombstone.deletion is not None
+            against = seen.deletion if deleted else NOTHING
+            self._against[id(step)] = about if seen.noted else against
         elif isinstance(step, Remember):
             self._about[id(step.tombstone)] = (step.tombstone, about)
+            self._marks[id(step.tombstone)] = seen.row
+            deletion = step.tombstone.deletion
+            seen.noted = seen.noted or (seen.change is not None and seen.change.version == deletion)
         elif isinstance(step, Record):
             self._record(region, row, step.conflict, about, seen)
 
-    def _answered(self, region: StreamRegion, row: str, step: Any, answer: Any, seen: _Seen) -> None:
+    def _answered(self, step: Any, answer: Any, seen: Seen) -> None:
         """A decision has learnt something."""
         if isinstance(step, Look):
             self._look(answer, seen)
         elif isinstance(step, LookBack):
-            seen.tombstone, seen.deletion = answer, self.causality.of(answer)
+            seen.read(answer, self.causality.of(answer))
         elif isinstance(step, Write) and answer:
             seen.inserted = step.expected is None
-            seen.image = region.table.rows.get(row)
-            seen.row = self.causality.of(seen.image)
+            seen.image, seen.row = self.causality.made(step)
+            seen.shown = seen.image is not None and Row(seen.image).settled
 
-    def _look(self, state: State, seen: _Seen) -> None:
+    def _look(self, state: State, seen: Seen) -> None:
         seen.image = state.row.image if state.row is not None else None
         seen.row = self.causality.of(seen.image) if seen.image is not None else NOTHING
-        seen.tombstone = state.tombstone
-        seen.deletion = self.causality.of(state.tombstone)
+        seen.read(state.tombstone, self.causality.of(state.tombstone))
 
-    def _record(self, region: StreamRegion, row: str, conflict: Conflict, about: Known, seen: _Seen) -> None:
+    def _record(self, region: StreamRegion, row: str, conflict: Conflict, about: Known, seen: Seen) -> None:
         deletion = seen.tombstone.deletion if seen.tombstone is not None else None
-        arriving, present = about, seen.deletion if conflict.present.version == deletion else seen.row
+        met = seen.deletions.get(conflict.present.version, seen.deletion)
+        arriving, present = about, seen.row if conflict.present.image is not None else met
         if conflict.late and not self.plain:
-            arriving, present = seen.row, seen.deletion
+            taken = Row(seen.image).version if seen.image is not None else None
+            arriving, present = met, seen.row if taken == conflict.arriving.version else about
         elif conflict.arriving.version == deletion and seen.deletion.head != about.head:
             arriving, present = seen.deletion, about  # found by looking back, and told as when it will come again
+        self.record.tell(region.name, row, arriving, present, joined=conflict.late and not self.plain)
         self.alarms.append(Meeting(region.name, row, arriving, present, "recorded"))
-        self._told.setdefault((region.name, row), set()).update([(arriving.head, present.head), (arriving.head, 0)])
         self.names.setdefault((region.name, conflict.id), []).append(conflict)
 
     # --- meetings -------------------------------------------------------------------------------------------------
 
     def _met(self, region: StreamRegion, row: str, arriving: Known, present: Known, how: str) -> None:
-        told = self._told.get((region.name, row), set())
-        known = (arriving.head, 0) in told or (present.head, arriving.head) in told
-        self.meetings.append(Meeting(region.name, row, arriving, present, how, known))
+        meeting = Meeting(region.name, row, arriving, present, how)
+        self.meetings.append(replace(meeting, told=self.record.tells(meeting)))
 
     def _judged(self, region: StreamRegion, image: Image) -> bool:
         """Whether a row says whose state it shows. One that is not settled is judged when its write is captured."""
         return Row(image, region.clock() + self.world.dataset.max_clock_drift).settled
 
-    def _written(self, region: StreamRegion, row: str, old: Image | None, image: Image | None, about: Known) -> None:
+    def _written(self, region: StreamRegion, row: str, old: Image | None, image: Image | None, step: Any) -> None:
         """Replication is about to write a row: what it shows by then has met what is to come."""
-        tombstone = dict.get(region.replica.tombstones, row)
-        deletion = self.causality.of(tombstone) if tombstone is not None and tombstone.deletion else NOTHING
-        if image is None:
-            return
-        if old is None:
-            pass  # a deletion may have come between, which is told when the writer looks back
-        elif self._judged(region, old):
+        # A deletion may have come between where there was no row, which is told when the writer looks back.
+        if image is not None and old is not None and self._judged(region, old):
             marked = Row(image).marked
-            self._met(
-                region, row, deletion if marked else about, self.causality.of(old), "removed" if marked else "written"
-            )
+            arriving = self._against.get(id(step), NOTHING) if marked else self._subject(step)
+            if marked and self.plain:  # the mark names the deletion
+                arriving = self.causality.of_version(Row(image).version)
+            self._met(region, row, arriving, self.causality.of(old), "removed" if marked else "written")
 
-    def _kept(self, region: StreamRegion, change: Change, seen: _Seen) -> None:
+    def _kept(self, region: StreamRegion, change: Change, seen: Seen) -> None:
         """A change was merged; where that took no write, what was there has met it."""
         about, tombstone = self.causality.of_change(change), seen.tombstone
+        if seen.shown and seen.image is None and not self.plain:
+            return  # an application has deleted what it saw before the look back
         if seen.inserted and tombstone is not None and tombstone.deletion is not None:
-            self._met(region, change.row, about, _alone(seen.deletion), "inserted")
+            self._met(region, change.row, about, alone(seen.deletion), "inserted")
         deleted = change.image is not None and tombstone is not None and tombstone.deletion is not None
         if deleted and tombstone is not None and self._covers(tombstone, change, seen.deletion, about):
-            self._met(region, change.row, about, _alone(seen.deletion), "stays deleted")
+            self._met(region, change.row, about, alone(seen.deletion), "stays deleted")
+        elif seen.shown:
+            pass  # it met what was there when it was written; what is there now came later
         elif seen.image is not None and self._judged(region, seen.image) and (self.plain or change.image is not None):
             self._met(region, change.row, about, seen.row, "kept")
 
     def _covers(self, tombstone: Tombstone, change: Change, deletion: Known, about: Known) -> bool:
-        return tombstone.covers(change.version) if self.plain else not deletion.head & about.perhaps
+        return tombstone.covers(change.version) if self.plain else not deletion.head & about.sure
 
-    def _settled(self, region: StreamRegion, change: Change, about: Known, seen: _Seen) -> None:
+    def _settled(self, region: StreamRegion, change: Change, about: Known, seen: Seen) -> None:
         """A local write was settled: what is there has met it."""
         tombstone = seen.tombstone
         deleted = change.image is not None and tombstone is not None and tombstone.deletion is not None
         stands = seen.image is None or self._judged(region, seen.image)
-        if stands and deleted and tombstone is not None and self._covers(tombstone, change, seen.deletion, about):
-            self._met(region, change.row, about, _alone(seen.deletion), "deleted at home")
-        if seen.image is not None and self._judged(region, seen.image):
+        covered = deleted and tombstone is not None and self._covers(tombstone, change, seen.deletion, about)
+        if stands and covered:
+            self._met(region, change.row, about, alone(seen.deletion), "deleted at home")
+        if seen.image is not None and self._judged(region, seen.image) and (self.plain or not covered):
             self._met(region, change.row, about, seen.row, "settled")
             if change.image is not None and region.table.rows.get(change.row) is seen.image:
                 self.causality.learn(seen.image, seen.row.joined(about))
-
-
-def _alone(deletion: Known) -> Known:
-    """A deletion without what else its tombstone knows: only that one meets a row."""
-    return Known(deletion.head, deletion.perhaps, deletion.head)
