@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from distributary.domain import policy_begin, policy_merge, policy_settlement, settled_rows, state_documents
+from distributary.domain import own_writes, policy_begin, policy_merge, settled_rows, state_documents
 from distributary.domain.crdt import ALWAYS
 from distributary.domain.origin import Origin
 from distributary.domain.policy_merge import merge_states
@@ -83,7 +83,7 @@ DEPLOYING_MISTAKES = (
     ),
     Mistake(
         "what other regions may decide otherwise is left at that",
-        policy_settlement,
+        own_writes,
         "_told",
         lambda here: here,
         CHANGING,
@@ -104,9 +104,9 @@ DEPLOYING_MISTAKES = (
     ),
     Mistake(
         "a dispute is settled again and again",
-        policy_settlement,
+        own_writes,
         "_told",
-        _again_and_again(policy_settlement._told),
+        _again_and_again(own_writes._told),
         CHANGING,
     ),
 )

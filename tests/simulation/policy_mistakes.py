@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from distributary.domain import base_state, crdt, policy_merge, policy_settlement, settled_rows
+from distributary.domain import base_state, crdt, own_writes, policy_merge, policy_settlement, settled_rows
 from distributary.domain.base_state import Base, Unit
 from distributary.domain.crdt import ALWAYS, AttributeLattice, AttributeState, Counter, Elements, Total
 from distributary.domain.errors import NotSettled
@@ -146,14 +146,14 @@ def _with_its_ledger(original: Callable[..., Tombstone]) -> Callable[..., Tombst
     return trusting
 
 
-_LATTICE, _HERE, _THERE = AttributeLattice, policy_settlement, policy_merge
+_LATTICE, _HERE, _OWN, _THERE = AttributeLattice, policy_settlement, own_writes, policy_merge
 POLICY_MISTAKES = (
     Mistake("a counter's difference instead of its total", _LATTICE, "_grown", _differences(_LATTICE._grown), NUMBERS),
     Mistake("totals compared by amount", crdt, "_joined_counter", _by_amount, NUMBERS),
     Mistake("totals of one region added up", crdt, "_joined_counter", _added_up, NUMBERS),
-    Mistake("the ledger is not asked", _HERE, "_known", _without_ledger(_HERE._known), NUMBERS),
-    Mistake("the row is not asked", _HERE, "_known", _without_the_row(_HERE._known), NUMBERS),
-    Mistake("a record is taken in again on a retry", _HERE, "_take_in", _taken_in_again(_HERE._take_in), NUMBERS),
+    Mistake("the ledger is not asked", _OWN, "_known", _without_ledger(_OWN._known), NUMBERS),
+    Mistake("the row is not asked", _OWN, "_known", _without_the_row(_OWN._known), NUMBERS),
+    Mistake("a record is taken in again on a retry", _HERE, "take_in", _taken_in_again(own_writes.take_in), NUMBERS),
     Mistake("a row that is not settled is overwritten", _THERE, "_present", _whatever_is_there(_THERE._present), ROWS),
     Mistake("elements that were taken out come back", crdt, "_joined_elements", _union, ROWS),
     Mistake("elements that the other has not seen are gone", crdt, "_joined_elements", _intersection, NUMBERS),
@@ -168,15 +168,15 @@ POLICY_MISTAKES = (
     Mistake("the more important region wins over what was made on top", Unit, "key", _by_region_and_version, ROWS),
     Mistake("the first to arrive wins", base_state, "join", _whoever_is_there(base_state.join), ROWS),
     Mistake("an attribute that no condition saw stays", settled_rows, "Write", _as_an_update, NUMBERS, 600),
-    Mistake("versions not above what they replace", _HERE, "mint", _above_nothing, ROWS),
+    Mistake("versions not above what they replace", _OWN, "mint", _above_nothing, ROWS),
     Mistake(
         "a row forgets what it had seen",
-        (settled_rows, _HERE),
+        (settled_rows, _OWN),
         "image_of",
         _without_context(image_of),
         ROWS,
     ),
-    Mistake("an insert is not on top of the deletion", _HERE, "_beneath", lambda *_: None, ROWS),
+    Mistake("an insert is not on top of the deletion", _OWN, "_beneath", lambda *_: None, ROWS),
     Mistake(
         "a ledger from the future believed", Tombstone, "trusting", _with_its_ledger(Tombstone.trusting), YEAR_AHEAD
     ),

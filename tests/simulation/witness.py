@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from distributary.domain import origin, policy_settlement, settlement
+from distributary.domain import origin, own_writes, settlement
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.image import digest_of
 from distributary.domain.message import unpack
@@ -84,10 +84,10 @@ class Witness:
             self.origins[(region, record.sequence)] = classified
             return classified
 
-        for module in (settlement, policy_settlement):
+        for module in (settlement, own_writes):
             module.__dict__["origin_of"] = watching
         try:
             yield
         finally:
-            for module in (settlement, policy_settlement):
+            for module in (settlement, own_writes):
                 module.__dict__["origin_of"] = original
