@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from distributary.domain.settlement import Settled
 from distributary.domain.steps import Decision
 from distributary.services.deciding import merging, settling
 from distributary.services.rounds import run
-from tests.unit.sites import ORDERS, Site
+from tests.unit.sites import NOW, ORDERS, SECOND, Site
 
 T = TypeVar("T")
 STOCK = replace(
@@ -24,6 +25,9 @@ STOCK = replace(
     attributes={"n": AttributeRule(AttributePolicy.COUNTER), "tags": AttributeRule(AttributePolicy.ADD_WINS_SET)},
 )
 """Orders with a counter and a set; of the other attributes the last write stands."""
+BEGIN = NOW + 100 * SECOND
+LATE = replace(STOCK, generation=2, policies_from=BEGIN)
+"""Orders that get these policies while they are in use, all regions at one instant."""
 
 
 @dataclass
@@ -34,8 +38,13 @@ class StateSite(Site):
     conflicts: list[Conflict] = field(default_factory=list)
 
     def settle(self, record: StreamRecord, **options: bool) -> Settled:
-        (settled,) = self._decided(record.key, settling(self.dataset).decide([record], self.place(), **options))
+        (settled,) = self.settle_together([record], **options)
         return settled
+
+    def settle_together(self, records: Sequence[StreamRecord], **options: bool) -> list[Settled]:
+        """One decision on records of one row, as capture takes it."""
+        options = {"ignore_expired": False, **options}
+        return self._decided(records[0].key, settling(self.dataset).decide(records, self.place(), **options))
 
     def merge(self, change: Change, *, take_unsettled: bool = False) -> Merged:
         return self._decided(change.key, merging(self.dataset)(change, self.place(), take_unsettled=take_unsettled))
@@ -60,3 +69,11 @@ class StateSite(Site):
     def tags(self) -> list[str] | None:
         """What the set shows."""
         return (self.content() or {}).get("tags", {}).get("SS")
+
+
+def with_policies(site: Site) -> StateSite:
+    """The same replica after its functions were deployed with the policies that are yet to begin."""
+    deployed = StateSite(site.region, dataset=LATE, now=site.now)
+    deployed.table, deployed.replica, deployed.taken = site.table, site.replica, site.taken
+    deployed.table.clock = deployed.clock
+    return deployed

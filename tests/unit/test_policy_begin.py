@@ -6,24 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from distributary.domain.change import Change
-from distributary.domain.dataset import Dataset
+from distributary.domain.change import Change, StreamRecord
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import STATE_ATTRIBUTE
+from distributary.domain.origin import Origin
+from distributary.domain.row import Row
 from distributary.domain.version import Version
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, key, stamp_image
-from tests.unit.state_sites import STOCK, StateSite
-
-BEGIN = NOW + 100 * SECOND
-LATE: Dataset = replace(STOCK, generation=2, policies_from=BEGIN)
-
-
-def with_policies(site: Site) -> StateSite:
-    """The same replica after its functions were deployed with the policies."""
-    deployed = StateSite(site.region, dataset=LATE, now=site.now)
-    deployed.table, deployed.replica, deployed.taken = site.table, site.replica, site.taken
-    deployed.table.clock = deployed.clock
-    return deployed
+from tests.unit.state_sites import BEGIN, StateSite, with_policies
 
 
 @pytest.fixture
@@ -125,6 +115,83 @@ def test_a_write_of_before_that_is_captured_again_leaves_a_later_state_alone() -
     site.settle(site.table.stream[0])
     # then
     assert (site.number, site.present().image[STATE_ATTRIBUTE]) == ("4", state)
+
+
+@pytest.fixture
+def born_since() -> StateSite:
+    """A row of since, with a state, that a peer has made on top of a deletion of since."""
+    site, peer = with_policies(Site(HOME)), with_policies(Site(PEER))
+    peer.now = BEGIN
+    peer.put(n=3)
+    peer.settle_all()
+    peer.delete()
+    peer.settle_all()
+    peer.put(n=4)
+    site.now = peer.now
+    site.merge(peer.changes()[-1])
+    return site
+
+
+def test_a_write_of_before_beneath_a_row_of_since_is_noted_in_that_and_its_state_stays(born_since: StateSite) -> None:
+    # given
+    site, there = born_since, born_since.present()
+    written = StreamRecord(key(), None, Row(item(n=1)), 7, BEGIN - SECOND)
+    # when: a write is captured that neither the row nor its state knows of
+    change = site.settle(written).change
+    # then
+    assert change is not None
+    assert (change.state, site.number) == (None, "4")
+    assert (site.present().version, site.present().image[STATE_ATTRIBUTE]) == (
+        there.version,
+        there.image[STATE_ATTRIBUTE],
+    )
+    assert site.present().context.covers(change.version)
+
+
+def test_a_deletion_of_before_takes_a_row_with_a_state_that_is_older_by_a_clock_ahead(born_since: StateSite) -> None:
+    # given: the version of the row that the application deletes is of a clock ahead, and above that of the present one
+    site = born_since
+    old = Row(stamp_image(item(n=1), Version(BEGIN + 30 * SECOND, 1, FAR)))
+    # when
+    change = site.settle(StreamRecord(key(), old, None, 7, BEGIN - SECOND)).change
+    # then
+    assert change is not None
+    assert (change.image, change.state, site.row()) == (None, None, None)
+
+
+def test_what_is_written_at_the_very_instant_is_of_since() -> None:
+    site = with_policies(Site(HOME))
+    site.now = BEGIN - SECOND
+    site.put(n=1)
+    assert site.change().state is not None
+
+
+def test_records_of_before_and_of_since_that_are_captured_at_once_are_all_told_of() -> None:
+    # given: writes of before and of since
+    site = with_policies(Site(HOME))
+    site.put(n=1)
+    site.now = BEGIN
+    site.update(n=2)
+    # when
+    settled = site.settle_together(list(site.table.stream))
+    # then
+    first, last = (each.change for each in settled)
+    assert first is not None
+    assert last is not None
+    assert (first.image, first.state) == (item(n=1), None)
+    assert (last.image, last.state is None) == (item(n=2), False)
+
+
+@pytest.mark.parametrize("when", [NOW, BEGIN], ids=["before", "since"])
+@pytest.mark.parametrize("ignored", [True, False])
+def test_rows_that_expire_stay_in_their_region_only_where_that_is_wanted(when: int, ignored: bool) -> None:
+    site = with_policies(Site(HOME))
+    site.now = when
+    site.put(n=1)
+    site.settle_all()
+    site.delete(expired=True)
+    settled = site.settle(site.last(), ignore_expired=ignored)
+    assert (settled.origin, settled.change is None) == (Origin.EXPIRED, ignored)
 
 
 def test_a_row_of_before_that_no_record_will_settle_is_taken_as_it_is_after_a_while() -> None:

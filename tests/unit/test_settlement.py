@@ -8,14 +8,15 @@ from distributary.domain.errors import NotSettled, Throttled
 from distributary.domain.image import STAMP_ATTRIBUTE
 from distributary.domain.merge import Effect
 from distributary.domain.origin import Origin
-from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, knowing
+from tests.unit.sites import FAR, HOME, NOW, ORDERS, PEER, SECOND, Site, change_of, deletion_of, item, knowing
+from tests.unit.state_sites import LATE, StateSite
 
 LATER = NOW + 30 * SECOND
 
 
-@pytest.fixture
-def site() -> Site:
-    return Site(HOME)
+@pytest.fixture(params=[ORDERS, LATE], ids=["without policies", "before its policies begin"])
+def site(request: pytest.FixtureRequest) -> Site:
+    return Site(HOME) if request.param is ORDERS else StateSite(HOME, dataset=LATE)
 
 
 def test_a_row_that_still_is_as_in_the_record_gets_its_stamp(site: Site) -> None:
@@ -105,6 +106,7 @@ def test_a_retry_beneath_a_newer_stamp_writes_nothing_though_its_content_is_ther
     assert len(site.table.stream) == written
 
 
+@pytest.mark.parametrize("site", [ORDERS], indirect=True)
 def test_a_write_under_a_newer_stamp_that_does_not_match_is_given_a_version_above_it(site: Site) -> None:
     # given: a replacement that changes no content, which did not see the attribute that an application added
     site.merge(change_of(n=1))

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def settle_from(
-    records: Sequence[StreamRecord], place: Place, lattice: StateLattice, since: int, *, ignore_expired: bool = False
+    records: Sequence[StreamRecord], place: Place, lattice: StateLattice, since: int, *, ignore_expired: bool
 ) -> Decision[list[Settled]]:
     """Settle records of one row, in their order. since: microseconds. Raises NotSettled as both ways to settle do."""
     settled: list[Settled] = []
