@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,9 +16,19 @@ from distributary.domain.journal import DAY, HASHED, REDACTS_NOTHING, Redaction,
 from distributary.domain.stamp import context_text, parse_context
 from distributary.domain.version import NOTHING_SEEN, Context, Version
 from tests.unit import strategies
-from tests.unit.conflicts import ARRIVING, HERE, NOW, PRESENT, REDACTING, THERE, conflict
+from tests.unit.conflicts import ARRIVING, HERE, HOUR, NOW, PRESENT, REDACTING, THERE, conflict
 
 ON_KEY = Redaction(frozenset({"pk"}), b"secret")
+
+
+@pytest.fixture(params=["EAST-14", "WEST+11"])
+def _elsewhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process takes itself to be in another time zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def test_an_entry_tells_all_of_its_conflict() -> None:
@@ -38,6 +50,26 @@ def test_an_id_begins_with_the_day_of_the_arriving_version_so_that_a_repetition_
     assert entry_of(conflict(arriving=before), REDACTS_NOTHING, 1).id.startswith("20241003-")
     later = entry_of(conflict(at=NOW + 5 * DAY), REDACTS_NOTHING, 1)
     assert later.id == entry_of(conflict(), REDACTS_NOTHING, 1).id
+
+
+@pytest.mark.usefixtures("_elsewhere")
+@pytest.mark.parametrize("hour", [1, 23])
+def test_the_day_is_the_same_wherever_the_machine_takes_itself_to_be(hour: int) -> None:
+    arriving = Side(Version(DAY * 20_000 + hour * HOUR, 1, THERE), NOTHING_SEEN, None)
+    assert entry_of(conflict(arriving=arriving), REDACTS_NOTHING, 1).id.startswith("20241004-")
+
+
+@pytest.mark.parametrize(
+    ("redaction", "id_", "row"),
+    [
+        (REDACTS_NOTHING, "20261125-C3yBBAOyp6xHt63MdwAf", "nQWutGxAOcZkWZsG0sJQ"),
+        (ON_KEY, "20261125-dRckBxmHzxhKzxKyfZ7u", "EvTcBV5piG5PAySOoTC4"),
+    ],
+    ids=["plain", "redacted"],
+)
+def test_entries_of_earlier_releases_keep_their_names(redaction: Redaction, id_: str, row: str) -> None:
+    entry = entry_of(conflict(), redaction, 1)
+    assert (entry.id, entry.row) == (id_, row)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +111,10 @@ def test_equal_numbers_have_one_hash_however_they_are_written() -> None:
     assert redaction.of({"n": {"N": "1"}}) != redaction.of({"n": {"S": "1"}})
 
 
+def test_a_value_has_the_hash_that_earlier_releases_gave_it() -> None:
+    assert REDACTING.of(ARRIVING)["card"] == {"S": f"{HASHED}5HCrppe5U8GwrHZ0hm4FYadP"}
+
+
 def test_another_secret_gives_other_hashes() -> None:
     assert REDACTING.of(ARRIVING) != Redaction(REDACTING.attributes, b"another").of(ARRIVING)
 
@@ -108,6 +144,12 @@ def test_neither_id_nor_row_of_a_redacted_key_can_be_told_without_the_secret() -
 )
 def test_what_is_redacted_is_told_where_it_occurs(redacted: set[str], told: set[str]) -> None:
     assert entry_of(conflict(), Redaction(frozenset(redacted), b"secret"), 1).redacted == told
+
+
+def test_a_redacted_key_is_told_where_neither_state_has_a_row() -> None:
+    made = conflict()
+    deletions = replace(made, arriving=replace(made.arriving, image=None), present=replace(made.present, image=None))
+    assert entry_of(deletions, ON_KEY, 1).redacted == {"pk"}
 
 
 # --- rows and contexts
