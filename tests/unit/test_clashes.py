@@ -10,16 +10,20 @@ from distributary.adapters.memory.clashes import MemoryClashes
 from distributary.adapters.memory.journal import MemoryJournal
 from distributary.adapters.memory.queues import MemoryParking, MemoryQueue
 from distributary.domain.change import Change
+from distributary.domain.clash import losses
 from distributary.domain.conflict import Resolution
 from distributary.domain.errors import DistributaryError, NotSettled, UniqueClash
+from distributary.domain.image import Image
 from distributary.domain.merge import Merged
 from distributary.domain.message import pack
 from distributary.domain.policies import Policy
+from distributary.domain.row import Row
+from distributary.domain.version import Version
 from distributary.services.apply import Apply
 from distributary.services.clashing import Clashing
 from distributary.services.deciding import merging_stamped
-from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND
-from tests.unit.stamped_sites import SHOP, TABLE, StampedSite, key, put_of, row
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, stamp_image
+from tests.unit.stamped_sites import SHOP, TABLE, StampedSite, key, knowing, put_of, row
 
 
 @pytest.fixture(params=[SHOP, replace(SHOP, conflict=Policy.ATTRIBUTE_MERGE)], ids=["plain", "states"])
@@ -73,6 +77,30 @@ def test_a_change_that_is_older_is_deleted_here_and_everywhere(site: StampedSite
     assert (conflict.key, conflict.resolution) == (key("b"), Resolution.KEPT)
     assert conflict.losing is not None
     assert conflict.losing.image == row("b", mail="x")
+
+
+def test_what_is_on_record_tells_what_each_of_the_two_had_seen(site: StampedSite) -> None:
+    seen = Version(NOW - SECOND, 0, FAR)
+    site.merge(knowing(put_of("a", mail="x"), seen))
+    newer = knowing(put_of("b", mail="x", at=NOW + SECOND), Version(NOW - SECOND, 0, HOME))
+    there = site.present("a").context
+    merged(site, newer)
+    (conflict,) = site.recorded
+    assert (conflict.arriving.context, conflict.present.context) == (newer.context, there)
+    assert there.covers(seen)
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_a_change_that_loses_to_several_rows_is_on_record_as_having_lost_to_the_newest(order: tuple[int, ...]) -> None:
+    change = put_of("b", mail="x", phone="1")
+    rivals = [(key(str(n)), rival(row(str(n)), Version(NOW + n * SECOND, 0, FAR))) for n in order]
+    (conflict,) = losses(change, rivals, StampedSite(HOME).place())
+    assert (conflict.resolution, conflict.present.version.timestamp) == (Resolution.KEPT, NOW + 2 * SECOND)
+
+
+def rival(content: Image, version: Version) -> Row:
+    """A row in a change's way."""
+    return Row(stamp_image(content, version))
 
 
 def test_an_older_state_of_the_row_that_loses_goes_with_it(site: StampedSite) -> None:
