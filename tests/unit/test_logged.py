@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distributary.domain.logged import Logged, Portion, last_states
+from distributary.domain.block import blocks_of
+from distributary.domain.logged import Logged, LoggedBlock, Portion, last_states
 from tests.unit.capture_world import World
 
 WORLD = World()
@@ -104,6 +105,13 @@ def test_last_states_keep_the_order_of_the_log(some: list[Logged]) -> None:
 def test_last_states_are_their_own_last_states(some: list[Logged]) -> None:
     kept = last_states(some)
     assert last_states(kept) == kept
+
+
+def test_the_writes_of_a_block_are_those_that_it_was_made_of() -> None:
+    some = [write(1), write(2, inserted=True), write(3)]
+    (block,) = blocks_of(each.change for each in some)
+    stamped = [replace(each, stamp=stamp) for each, stamp in zip(some, block.stamps, strict=True)]
+    assert list(LoggedBlock(block, inserted=(1,)).writes()) == stamped
 
 
 def test_a_portion_of_nothing_tells_of_nothing() -> None:
