@@ -9,10 +9,13 @@ import pytest
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import PoliciesAhead
 from distributary.domain.image import STATE_ATTRIBUTE
+from distributary.domain.notation import Notation
 from distributary.domain.origin import Origin
 from distributary.domain.policies import Policy
+from distributary.domain.row_state import StateLattice
 from distributary.domain.stamp import Writer
 from distributary.domain.state_texts import document_of_row
+from distributary.domain.version import NOTHING_SEEN, Version
 from tests.unit.sites import FAR, HOME, ORDERS, PEER, item
 from tests.unit.stamped_sites import SHOP, StampedSite, row
 from tests.unit.state_sites import StateSite
@@ -149,6 +152,8 @@ def test_an_sql_database_writes_what_was_decided_at_once() -> None:
     home.now += 10_000_000
     home.put(v=2)
     home.dataset = SQL_LATER
+    written = home.present().version
+    assert written is not None
     # when
     home.merge(peer.changes()[-1])
     # then: the outcome is a write of this region, made on top of both
@@ -157,7 +162,22 @@ def test_an_sql_database_writes_what_was_decided_at_once() -> None:
     assert stamp is not None
     assert (stamp.writer, stamp.version.region) == (Writer.APPLICATION, HOME)
     assert {PEER, HOME} <= stamp.context.entries.keys()
-    assert (document_of_row(home.present().image) or {})["g"] == "2"
+    assert stamp.version > written
+    document = document_of_row(home.present().image) or {}
+    assert (document["g"], "u" in document) == ("2", False)
+
+
+def test_a_state_that_is_written_again_as_it_is_is_undisputed_and_of_the_present_policies() -> None:
+    # given: what was decided, in dispute, of a state of earlier policies
+    lattice = StateLattice(LATER.policies_of(), Notation.DYNAMODB)
+    seen, at = Version(5, 1, PEER), Version(7, 2, HOME)
+    disputed = replace(lattice.began(item(v=1), seen, NOTHING_SEEN.including(seen)), generation=1, disputes=3)
+    # when
+    again = lattice.rewritten(disputed, at)
+    # then
+    assert lattice.visible(again) == item(v=1)
+    assert (again.version, again.generation, again.disputes) == (at, 2, 0)
+    assert all(map(again.covers, (seen, at)))
 
 
 def test_of_states_of_the_same_policies_nothing_is_written_again() -> None:
