@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 
 from distributary.domain.crdt import ALWAYS, Moment
 from distributary.domain.errors import MalformedStamp
-from distributary.domain.image import Image
+from distributary.domain.image import AttributeValue, Image
 from distributary.domain.notation import Notation
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policies, Policy
 from distributary.domain.row_state import RowState, StateLattice
-from distributary.domain.state_documents import Document, as_attribute, document_of, from_attribute, state_from
+from distributary.domain.state_documents import (
+    Document,
+    as_attribute,
+    document_of,
+    from_attribute,
+    state_from,
+    tells_of_disputes,
+)
 from distributary.domain.version import NOTHING_SEEN, Version
 from tests.unit.state_histories import EVERY, LONGEST, MIXED, MOST, NUMBER, TAGS, histories, policies_of, told
 
@@ -69,7 +76,30 @@ def test_what_a_function_makes_of_two_values_is_kept_though_no_application_could
     joined = lattice.join(one, other)
     # then
     assert lattice.visible(joined) == {LONGEST: {"NULL": True}}
+    assert document_of(joined)["a"] == {LONGEST: {"c": ""}}
     assert read_again(joined, lattice) == joined
+
+
+def test_a_write_on_top_of_a_row_from_before_its_policies_says_so() -> None:
+    # given
+    before = ALL.began({"one": {"S": "a"}}, AT, SEEN)
+    # when
+    later = Version(2_000, 8, "eu")
+    state = ALL.written(before, ALL.visible(before), {"one": {"S": "b"}}, Moment(later, 8), ALWAYS)
+    # then
+    assert document_of(state) == {"f": "3e8.7.eu"}
+    assert read_again(state, ALL) == state
+
+
+@pytest.mark.parametrize(
+    ("value", "document"),
+    [({"N": "5"}, {}), ({"NULL": True}, {"a": {MOST: {"p": "", "e": "3e8.7.eu"}}}), (None, {})],
+    ids=["a value", "one that the policy cannot mean", "none"],
+)
+def test_of_an_attribute_whose_value_says_all_nothing_is_kept(value: AttributeValue | None, document: Document) -> None:
+    content = {MOST: value} if value is not None else {}
+    state = ALL.written(None, {}, content, Moment(AT, AT.sequence), ALWAYS)
+    assert document_of(state) == document
 
 
 def test_equal_numbers_have_equal_documents() -> None:
@@ -120,7 +150,7 @@ NO_ELEMENTS: list[Any] = [
     None, [], "x", {"x": ["x"]}, {"3e9.1.us": ["x"]}, {"1.1.us": [5]}, {"1.1.us": None}, {"1.1.us": 5},
     {"1.1.us": [["x"]]},
 ]  # fmt: skip
-NO_NUMBERS: list[Any] = ["", "x", "NaN", "Infinity", "1E+99999", "1E-99999", None, {}, []]
+NO_NUMBERS: list[Any] = ["", "x", "NaN", "Infinity", "1E+99999", "1E-99999", "1E+200", "1E-200", None, {}, []]
 NO_ORDERS: list[Any] = ["", ".", "x", 5, None, ["1"]]
 NO_ATTRIBUTES: list[Any] = [5, None, [NUMBER], NUMBER, {NUMBER: None}, {NUMBER: 5}, {NUMBER: []}]
 HOSTILE = [
@@ -177,6 +207,50 @@ def test_a_document_of_any_shape_is_read_or_malformed(tree: Any, policies: Polic
 def test_an_attribute_that_holds_no_document_is_malformed(value: Any) -> None:
     with pytest.raises(MalformedStamp):
         from_attribute(value)
+
+
+def test_of_attributes_only_those_are_named_that_are_of_another_version_than_most_or_gone() -> None:
+    # given: a row, as it was written at once
+    first, second, third, fourth = (Version(n, n, "eu") for n in (1, 2, 3, 4))
+    row = {name: {"S": name} for name in ("one", "two", "three")}
+    state = write(None, row, first)
+    documents = [document_of(state)]
+    # when: it is written again, twice in part and once more to lose an attribute, and to get others
+    for at, content in (
+        (second, {**row, "two": {"S": "x"}}),
+        (third, {"two": {"S": "x"}, "three": {"S": "three"}}),
+        (fourth, {name: {"S": "x"} for name in ("two", "three", "four", "five")}),
+    ):
+        state = write(state, content, at)
+        documents.append(document_of(state))
+    # then
+    assert documents == [
+        {},
+        {"b": "1.1.eu", "w": {"2.2.eu": ["two"]}},
+        {"b": "2.2.eu", "w": {"1.1.eu": ["three"], "3.3.eu": ["one"]}},
+        {"w": {"2.2.eu": ["two"], "3.3.eu": ["one"]}},
+    ]
+
+
+def write(known: RowState | None, content: Image, at: Version) -> RowState:
+    """The state after a local write that has seen what is known."""
+    old = BY_ATTRIBUTE.visible(known) if known is not None else {}
+    return BY_ATTRIBUTE.written(known, old, content, Moment(at, at.sequence), ALWAYS)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(None, False), ({"M": {}}, False), ({"M": {"g": {"S": "2"}}}, False), ({"S": "u"}, False),
+     ({"M": {"u": {"S": "1"}}}, True)],
+    ids=str,
+)  # fmt: skip
+def test_disputes_are_told_of_by_a_document_alone(value: AttributeValue | None, told: bool) -> None:
+    assert tells_of_disputes(value) == told
+
+
+@pytest.mark.parametrize("amount", ["1E+199", "1E-199", "-1E+199"])
+def test_amounts_within_the_span_of_what_is_counted_are_read(amount: str) -> None:
+    assert state_from(counting(n=amount), {NUMBER: {"N": amount}}, AT, SEEN, ALL).version == AT
 
 
 def test_a_row_without_the_attribute_has_no_document() -> None:

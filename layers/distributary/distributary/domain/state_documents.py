@@ -235,7 +235,7 @@ def _count(text: str) -> int:
 
 
 def _decimal(number: Decimal) -> str:
-    return str(value_of(number, Notation.POSTGRESQL)["S"])
+    return str(value_of(number, Notation.DYNAMODB)["N"])
 
 
 def _number(text: str) -> Decimal:
@@ -267,10 +267,8 @@ def _untyped(value: AttributeValue) -> Any:
             return {name: _untyped(each) for name, each in inner.items()}
         if kind == "L":
             return [_untyped(each) for each in inner]
-        return _checked(inner) if kind == "S" else _refused(kind)
+        if kind != "S":
+            raise MalformedStamp(f"a state with a value of type {kind}")
+        return _checked(inner)
     except (TypeError, ValueError, AttributeError) as error:
         raise MalformedStamp(str(value)[:80]) from error
-
-
-def _refused(kind: str) -> str:
-    raise MalformedStamp(f"a state with a value of type {kind}")
