@@ -102,7 +102,7 @@ def _scalar(value: Any) -> AttributeValue:
 def _set(value: AbstractSet[Any]) -> AttributeValue:
     elements = [Decimal(each) if type(each) is int else each for each in value]
     kinds = {type(each) for each in elements}
-    if len(kinds) != 1 or not kinds <= _SETS.keys():
+    if len(kinds) != 1 or kinds.isdisjoint(_SETS):
         raise ValueError(f"a set of {len(elements)} elements of {len(kinds)} types is no value of a row")
     kind = _SETS[kinds.pop()]
     return {kind: sorted(typed(each)[kind[0]] for each in elements)}
