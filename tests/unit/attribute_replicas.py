@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributary.domain.crdt import AttributeLattice, AttributeState, Moment
+from distributary.domain.crdt import ALWAYS, AttributeLattice, AttributeState, Moment
 from distributary.domain.image import AttributeValue
 from distributary.domain.lattices import lattices_of
 from distributary.domain.notation import Notation
@@ -35,9 +35,13 @@ class Replica:
         self.context = self.context.including(version)
         return self
 
+    def covers(self, version: Version) -> bool:
+        """As of a row's state: what was there before replication, all have seen."""
+        return version == ALWAYS or self.context.covers(version)
+
     def hear(self, other: Replica) -> Replica:
         if other.state is not None:
-            covers = (self.context.covers, other.context.covers)
+            covers = (self.covers, other.covers)
             self.state = self.lattice.join(self.state, other.state, covers) if self.state else other.state
         self.context = self.context.merge(other.context)
         self.at = max(self.at, other.at)

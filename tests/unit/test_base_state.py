@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributary.domain import base_state
-from distributary.domain.base_state import Base
+from distributary.domain.base_state import Base, Register, Registers
 from distributary.domain.image import Image
 from distributary.domain.policies import Policies, Policy
 from distributary.domain.version import Version
@@ -97,6 +97,16 @@ def test_an_attribute_that_was_set_after_its_removal_elsewhere_is_there() -> Non
     first = write(EACH, "us", 1, a="1", b="1")
     gone, again = write(EACH, "eu", 2, on=first, a="1"), write(EACH, "us", 3, on=first, a="1", b="2")
     assert joined(EACH, gone, again) == row(a="1", b="2")
+
+
+def test_of_two_values_of_one_version_which_changing_policies_may_leave_all_regions_and_releases_keep_one() -> None:
+    here, there = (write(EACH, "us", 1, a=value) for value in ("here", "there"))
+    assert joined(EACH, here, there) == row(a="there")
+
+
+def test_so_they_do_of_a_value_and_its_removal() -> None:
+    gone = Registers({"a": Register(Version(1, 1, "us"), None)})
+    assert joined(EACH, gone, write(EACH, "us", 1, a="here")) == row()
 
 
 @pytest.mark.parametrize("policies", [LAST, FIRST, RANKED, EACH], ids=lambda each: each.base.value)

@@ -73,13 +73,14 @@ def test_a_counter_keeps_fractions_exact() -> None:
     assert met(here, there) == n("0.3")
 
 
-def test_a_value_from_before_replication_counts_once_however_many_regions_had_it() -> None:
+@pytest.mark.parametrize("before", [10, 0])
+def test_a_value_from_before_replication_counts_once_however_many_regions_had_it(before: int) -> None:
     here, there = replicas(AttributePolicy.COUNTER)
-    here.state = here.lattice.began(n(10))
-    there.state = there.lattice.began(n(10))
-    here.write(n(12))
-    there.write(n(11))
-    assert met(here, there) == n(13)
+    here.state = here.lattice.began(n(before))
+    there.state = there.lattice.began(n(before))
+    here.write(n(before + 2))
+    there.write(n(before + 1))
+    assert met(here, there) == n(before + 3)
 
 
 def test_a_number_too_large_to_be_added_exactly_is_taken_as_it_is() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from distributary.domain.notation import Notation
+import pytest
+
+from distributary.domain.notation import Notation, set_of
 from distributary.domain.policies import AttributePolicy
 from tests.unit.attribute_replicas import met, replicas, ss
 
@@ -70,3 +72,20 @@ def test_an_array_with_null_is_taken_as_it_is() -> None:
     there.hear(here.write({"S": "{a}"}))
     here.write({"S": "{b,NULL}"})
     assert met(here, there) == {"S": "{b,NULL}"}
+
+
+@pytest.mark.parametrize("notation", Notation)
+def test_of_a_set_from_before_replication_is_taken_out_what_was_in_it_and_the_rest_stays(notation: Notation) -> None:
+    # given: a set that each region had before it was replicated
+    before, less, more, both = (
+        set_of("SS" if notation is Notation.DYNAMODB else "array", elements, notation)
+        for elements in ("ab", "b", "abc", "bc")
+    )
+    here, there = replicas(AttributePolicy.ADD_WINS_SET, notation)
+    here.state = here.lattice.began(before)
+    there.state = there.lattice.began(before)
+    # when
+    here.write(less)
+    there.write(more)
+    # then
+    assert met(here, there) == both

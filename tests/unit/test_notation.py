@@ -20,7 +20,7 @@ DYNAMODB, POSTGRESQL = Notation
     [("{}", set()), ("{a}", {"a"}), ("{a,b}", {"a", "b"}), ("{1,2.5,-3}", {"1", "2.5", "-3"}), ('{""}', {""}),
      ('{"a b"}', {"a b"}), ('{"a,b",c}', {"a,b", "c"}), (r'{"say \"x\""}', {'say "x"'}), (r'{"a\\b"}', {r"a\b"}),
      ('{"NULL"}', {"NULL"}), ('{"{}"}', {"{}"}), ('{"line\nbreak"}', {"line\nbreak"}), ("{ü}", {"ü"}), ("{a,a}", {"a"}),
-     ("{2026-01-01}", {"2026-01-01"})],
+     ("{2026-01-01}", {"2026-01-01"}), ('{"line\\\nbreak"}', {"line\nbreak"})],
 )  # fmt: skip
 def test_an_array_is_the_set_of_its_elements(text: str, elements: set[str]) -> None:
     assert elements_of({"S": text}, POSTGRESQL) == ("array", frozenset(elements))
