@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict, Resolution
 from distributary.domain.merge import Effect
 from distributary.domain.row import Tombstone
@@ -84,6 +85,23 @@ def test_a_row_that_a_deletion_keeps_out_is_on_record(site: StampedSite) -> None
     site.merge(DELETION)
     site.merge(OLDER)
     assert (only(site).arriving.image, only(site).present.image) == (row(n=1), None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(OLDER, NEWER), (NEWER, OLDER), (OLDER, DELETION), (NEWER, deletion_of()), (DELETION, OLDER)],
+    ids=["replaced", "too late", "deleted", "deleted too late", "kept out"],
+)
+def test_what_is_on_record_tells_what_both_had_seen(site: StampedSite, first: Change, second: Change) -> None:
+    site.merge(first)
+    site.merge(second)
+    assert (only(site).present.context, only(site).arriving.context) == (first.context, second.context)
+
+
+def test_a_row_that_a_deletion_had_seen_is_kept_out_and_on_no_record(site: StampedSite) -> None:
+    site.merge(knowing(DELETION, OLDER.version))
+    assert not site.merge(OLDER).conflict
+    assert site.recorded == []
 
 
 def test_whoever_removes_what_a_deletion_was_to_remove_puts_it_on_record(site: StampedSite) -> None:
