@@ -89,6 +89,24 @@ def test_from_then_on_what_two_regions_add_to_one_row_is_added_up() -> None:
     assert [site.number for site in sites] == ["16", "16"]
 
 
+def test_of_two_rows_of_before_that_never_met_the_newer_is_what_is_added_to() -> None:
+    # given: two regions, each with a row of its own; the newer shows the lower number
+    sites = [Site(HOME), Site(PEER, now=NOW + SECOND)]
+    for site, number in zip(sites, (20, 10), strict=True):
+        site.put(n=number)
+        site.settle_all()
+    # when: both add one once the policies have begun, and hear of each other
+    deployed = [with_policies(each) for each in sites]
+    for site, number in zip(deployed, (21, 11), strict=True):
+        site.now = BEGIN
+        site.update(n=number)
+    changes = [site.change() for site in deployed]
+    for site, change in zip(deployed, reversed(changes), strict=True):
+        site.merge(change)
+    # then: no region mixes the two
+    assert [site.number for site in deployed] == ["11", "11"]
+
+
 def test_a_write_of_since_stands_against_one_of_before_that_comes_late() -> None:
     site = with_policies(Site(HOME))
     site.now = BEGIN

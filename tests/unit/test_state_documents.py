@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,6 +101,34 @@ def test_of_an_attribute_whose_value_says_all_nothing_is_kept(value: AttributeVa
     content = {MOST: value} if value is not None else {}
     state = ALL.written(None, {}, content, Moment(AT, AT.sequence), ALWAYS)
     assert document_of(state) == document
+
+
+def test_an_attribute_whose_policy_is_new_begins_with_the_version_of_its_value() -> None:
+    content: Image = {NUMBER: {"N": "5"}}
+    counted = {"n": "5", "t": {}}
+    whole = state_from({}, content, AT, SEEN, ALL)
+    earlier = state_from({"b": "1.1.us"}, content, AT, SEEN, ALL)
+    assert document_of(whole)["a"] == {NUMBER: {**counted, "e": "3e8.7.eu"}}
+    assert document_of(earlier)["a"] == {NUMBER: {**counted, "e": "1.1.us"}}
+
+
+def test_an_attribute_that_its_row_has_lost_is_none_whatever_the_document_says() -> None:
+    state = state_from({"a": {MOST: {"e": "1.1.us"}}}, {}, AT, SEEN, ALL)
+    assert MOST not in ALL.visible(state)
+    assert MOST not in state.attributes
+
+
+def test_numbers_are_read_as_they_were_written_however_large() -> None:
+    # given: all numbers of a state need two digits
+    lattice = StateLattice(replace(ALL.policies, generation=31), Notation.DYNAMODB)
+    at, deletion = Version(31, 47, "eu"), Version(30, 63, "us")
+    written = lattice.written(None, {}, {NUMBER: {"N": "5"}}, Moment(at, 47), deletion)
+    state = replace(written, disputes=79)
+    # when, then
+    assert document_of(state) == {
+        "i": "1e.3f.us", "g": "1f", "u": "4f", "a": {NUMBER: {"n": "0", "t": {"eu": ["2f", "5"]}}}
+    }  # fmt: skip
+    assert read_again(state, lattice) == state
 
 
 def test_equal_numbers_have_equal_documents() -> None:
