@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributary.domain import base_state
-from distributary.domain.base_state import Base, Register, Registers
+from distributary.domain.base_state import Base, Register, Registers, Unit
 from distributary.domain.image import Image
 from distributary.domain.policies import Policies, Policy
 from distributary.domain.version import Version
@@ -82,10 +82,47 @@ def test_regions_that_are_not_named_are_equals() -> None:
     assert joined(RANKED, write(RANKED, "ap", 1, a="ap"), write(RANKED, "sa", 2, a="sa")) == row(a="sa")
 
 
+def test_of_first_writes_and_of_those_on_top_at_equal_times_the_lower_sequence_stands() -> None:
+    early, late = (base_state.written(None, {}, row(a=str(n)), Version(1, n, "us"), FIRST) for n in (2, 3))
+    assert joined(FIRST, early, late) == row(a="2")
+    one, other = (base_state.written(early, early.content, row(a=str(n)), Version(5, n, "us"), FIRST) for n in (7, 8))
+    assert joined(FIRST, one, other) == row(a="7")
+
+
+def order(state: Base) -> tuple[int, ...]:
+    """By what a state is compared."""
+    assert isinstance(state, Unit)
+    return state.order
+
+
+def test_orders_are_as_earlier_releases_and_triggers_write_them_into_documents() -> None:
+    # given: what was there before, a first write, and one on top of each
+    before = base_state.began(row(a="0"), Version(3, 4, "us"), FIRST)
+    first = write(FIRST, "us", 7, a="1")
+    # then: the time and sequence of the first write, and how many there were
+    assert (order(before), order(first)) == ((3, 4, 0), (7, 7, 1))
+    assert order(write(FIRST, "eu", 9, on=before, a="2")) == (3, 4, 1)
+    assert order(write(FIRST, "eu", 9, on=first, a="2")) == (7, 7, 2)
+
+
+def test_and_of_priorities_how_often_each_region_wrote() -> None:
+    state = base_state.began(row(a="0"), Version(3, 4, "us"), RANKED)
+    orders = [order(state)]
+    for at, region in enumerate(("us", "eu", "eu", "ap", "sa"), 5):
+        state = write(RANKED, region, at, on=state, a=str(at))
+        orders.append(order(state))
+    assert orders == [(0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 2, 0), (1, 2, 1), (1, 2, 2)]
+    assert order(write(RANKED, "eu", 1, a="eu")) == (0, 1, 0)
+
+
 def test_each_attribute_has_its_own_last_writer() -> None:
     first = write(EACH, "us", 1, a="1", b="1")
     one, other = write(EACH, "us", 2, on=first, a="us", b="1"), write(EACH, "eu", 3, on=first, a="1", b="eu")
     assert joined(EACH, one, other) == row(a="us", b="eu")
+
+
+def test_attributes_that_one_of_two_regions_knows_alone_stay() -> None:
+    assert joined(EACH, write(EACH, "us", 1, a="us"), write(EACH, "eu", 2, b="eu")) == row(a="us", b="eu")
 
 
 def test_an_attribute_that_was_removed_stays_away() -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from distributary.domain.crdt import Moment
 from distributary.domain.image import AttributeValue
 from distributary.domain.lattices import lattices_of
 from distributary.domain.notation import Notation
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policies
+from distributary.domain.version import Version
 from tests.unit.attribute_replicas import FAR, HERE, Replica, met, n, replicas, ss
 
 # --- counters
@@ -73,14 +75,33 @@ def test_a_counter_keeps_fractions_exact() -> None:
     assert met(here, there) == n("0.3")
 
 
-@pytest.mark.parametrize("before", [10, 0])
-def test_a_value_from_before_replication_counts_once_however_many_regions_had_it(before: int) -> None:
+@pytest.mark.parametrize(
+    ("found", "left", "shown"),
+    [(n(10), n(12), n(22)), (None, n(5), n(25)), ({"S": "x"}, n(7), n(7))],
+    ids=["an earlier number", "nothing", "no number"],
+)
+def test_what_a_writer_adds_is_told_by_what_he_found(
+    found: AttributeValue | None, left: AttributeValue, shown: AttributeValue
+) -> None:
+    # given: a counter that has moved on since somebody read it
+    here, _ = replicas(AttributePolicy.COUNTER)
+    here.write(n(10)).write(n(20))
+    # when
+    state = here.lattice.written(here.state, found, left, Moment(Version(9, 9, HERE), 9))
+    # then
+    assert state is not None
+    assert here.lattice.value(state) == shown
+
+
+def test_a_counter_that_began_anew_adds_what_regions_add_from_then_on() -> None:
     here, there = replicas(AttributePolicy.COUNTER)
-    here.state = here.lattice.began(n(before))
-    there.state = there.lattice.began(n(before))
-    here.write(n(before + 2))
-    there.write(n(before + 1))
-    assert met(here, there) == n(before + 3)
+    there.hear(here.write(n(10)).write(None).write(n(1)))
+    here.write(n(2))
+    there.write(n(4))
+    assert met(here, there) == n(5)
+    there.hear(here.write(n(6)))
+    assert there.shown == n(6)
+    assert here.state == there.state
 
 
 def test_a_number_too_large_to_be_added_exactly_is_taken_as_it_is() -> None:
@@ -96,6 +117,7 @@ def test_a_number_too_large_to_be_added_exactly_is_taken_as_it_is() -> None:
     ("policy", "one", "other", "outcome"),
     [(AttributePolicy.MAX, n(9), n(10), n(10)), (AttributePolicy.MIN, n(9), n(10), n(9)),
      (AttributePolicy.MAX, n("-1"), n("0.5"), n("0.5")), (AttributePolicy.MIN, n("1E+2"), n(99), n(99)),
+     (AttributePolicy.MAX, n(0), n("0.5"), n("0.5")), (AttributePolicy.MIN, n(0), n("0.5"), n(0)),
      (AttributePolicy.MAX, n(10**30), {"S": "text"}, {"S": "text"}), (AttributePolicy.MIN, n(1), {"S": "text"}, n(1)),
      (AttributePolicy.MAX, {"S": "9"}, {"S": "10"}, {"S": "9"}),
      (AttributePolicy.MAX, {"S": "z"}, {"BOOL": True}, {"S": "z"})],
@@ -159,10 +181,13 @@ def test_an_attribute_that_never_was_has_no_state(policy: AttributePolicy) -> No
     assert here.write(None).state is None
 
 
-def test_of_two_beginnings_of_different_kinds_one_stands_in_both_regions() -> None:
-    here, there = replicas(AttributePolicy.COUNTER)
-    here.state, there.state = here.lattice.began(n(1)), there.lattice.began({"S": "one"})
-    assert met(here, there) == {"S": "one"}
+def test_a_user_function_is_not_asked_of_two_equal_values() -> None:
+    rule = {"x": AttributeRule(AttributePolicy.CUSTOM, "users:sum")}
+    total = lattices_of(Policies(rules=rule, functions={"users:sum": lambda a, b: a + b}), Notation.DYNAMODB)["x"]
+    here, there = Replica(HERE, total), Replica(FAR, total)
+    here.write(n(1))
+    there.write(n(1))
+    assert met(here, there) == n(1)
 
 
 def test_a_user_function_sees_plain_values() -> None:
