@@ -278,42 +278,68 @@ def test_a_region_is_waited_for_as_long_as_is_usual_for_it(
         timed.send("b", ["x"])
 
 
+def slow_twice(slow: SlowInboxes, timed: BreakingInboxes) -> None:
+    """A near region, and a distant one whose answers take longer; after two of them it is not waited for."""
+    known(slow, timed, "near", 0.01)
+    slow.taking = 0.3
+    timed.send("far", ["x"])
+    timed.send("far", ["x"])
+
+
 def test_a_region_that_is_slower_than_another_every_time_is_not_waited_for(
     slow: SlowInboxes, pool: Watched, timed: BreakingInboxes, time_of: dict[str, float]
 ) -> None:
-    # given: a near region, and a distant one that is given up for the first time
-    known(slow, timed, "near", 0.01)
-    slow.taking = 0.3
-    with pytest.raises(Unavailable, match=r"far: no answer within 0\.15 s"):
-        timed.send("far", ["x"])
-    pool.rest()
+    # given
+    slow_twice(slow, timed)
+    waited = len(pool.patience)
     # when: it answers as slowly whenever it is tried
     for _ in range(3):
-        time_of["now"] += 20
+        time_of["now"] += 59
+        with pytest.raises(Unavailable, match=r"far is not waited for: it took 0\.30 s, and did before"):
+            timed.send("far", ["x"])
+        time_of["now"] += 1
         with pytest.raises(Unavailable, match="far is not waited for"):
             timed.send("far", ["x"])
         pool.rest()
-    # then: nobody has waited for it again
-    assert len(pool.patience) == 40 + 1
+        timed.send("far", ["x"])
+    # then: somebody has waited for it once a minute
+    assert len(pool.patience) == waited + 3
 
 
 def test_a_region_that_has_become_quick_is_waited_for_again(
     slow: SlowInboxes, pool: Watched, timed: BreakingInboxes, time_of: dict[str, float]
 ) -> None:
     # given: a region that was slower than another
-    known(slow, timed, "near", 0.01)
-    slow.taking = 0.3
-    with pytest.raises(Unavailable):
-        timed.send("far", ["x"])
-    pool.rest()
+    slow_twice(slow, timed)
     # when: it is quick when it is tried the next time
-    time_of["now"] += 20
+    time_of["now"] += 60
     slow.taking = 0.1
     with pytest.raises(Unavailable):
         timed.send("far", ["x"])
     pool.rest()
     # then
-    timed.send("far", ["x"])
+    for _ in range(3):
+        timed.send("far", ["x"])
+
+
+def test_one_late_answer_is_an_accident(slow: SlowInboxes, pool: Watched, timed: BreakingInboxes) -> None:
+    # given: two regions that are as quick
+    known(slow, timed, "near", 0.01)
+    known(slow, timed, "other", 0.01)
+    # when: one is given up once, and answers after all
+    slow.taking = 0.3
+    with pytest.raises(Unavailable, match=r"other: no answer within 0\.15 s"):
+        timed.send("other", ["x"])
+    pool.rest()
+    # then: it is waited for again
+    slow.taking = 0.01
+    timed.send("other", ["x"])
+
+
+def test_a_region_that_nobody_can_be_compared_with_is_never_slow(slow: SlowInboxes, timed: BreakingInboxes) -> None:
+    slow.taking = 0.9
+    for _ in range(3):
+        timed.send("b", ["x"])
 
 
 def test_an_answer_in_the_moment_in_which_patience_ends_closes_nothing(
