@@ -157,9 +157,10 @@ def _with_databases(starting: World, replication: Path, replicas: list[Replica])
 def take_down(known: World) -> bool:
     """End all that runs of a world; False when nothing did."""
     servers = [postgresql.Server(*server) for server in known.servers]
-    ran = emulator.stop(known) or any(server.process() for server in servers)
-    postgresql.stop(servers)
-    return ran
+    try:
+        return emulator.stop(known) or any(server.process() for server in servers)
+    finally:  # also where somebody is impatient and interrupts the stopping
+        postgresql.stop(servers)
 
 
 def _undo(children: Children) -> None:
