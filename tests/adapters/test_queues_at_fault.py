@@ -336,6 +336,20 @@ def test_one_late_answer_is_an_accident(slow: SlowInboxes, pool: Watched, timed:
     timed.send("other", ["x"])
 
 
+def test_a_region_that_is_refused_is_nobody_to_compare_with(
+    slow: SlowInboxes, pool: Watched, timed: BreakingInboxes
+) -> None:
+    # given: a quick region that is refused, and another that takes long since then
+    known(slow, timed, "refused", 0.01)
+    slow.taking = 0.2
+    with pytest.raises(Unavailable, match="no answer"):
+        timed.send("refused", ["x"])
+    # then: the other is waited for as long as it takes
+    for _ in range(4):
+        timed.send("b", ["x"])
+    assert len(pool.patience) == 40 + 1 + 4
+
+
 def test_a_region_that_nobody_can_be_compared_with_is_never_slow(slow: SlowInboxes, timed: BreakingInboxes) -> None:
     slow.taking = 0.9
     for _ in range(3):

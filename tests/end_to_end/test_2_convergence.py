@@ -65,8 +65,7 @@ def test_regions_under_load_end_equal_although_one_was_cut_off(world: World) -> 
     # then: it was the outbox that brought the changes there and back, and there had been conflicts to resolve
     assert forwarded(world, HOME, LONELY, began) > 0
     assert forwarded(world, LONELY, PEER, began) > 0
-    # then: on the healthy link that is the exception, as where a busy machine is late with an answer
-    assert forwarded(world, HOME, PEER, began) < forwarded(world, HOME, LONELY, began) / 2
+    assert forwarded(world, HOME, PEER, began) == 0
     assert any(facts["conflicts"] for facts in told(world, HOME, "apply", began))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distributary.domain.dataset import Dataset
+from distributary.domain.policies import AttributeRule, Policy
 from distributary.domain.version import MICROSECONDS
 from tests.simulation.choices import Choices
 from tests.simulation.merging import MergingWorld, drawn_policies
@@ -120,27 +121,40 @@ class DeployingWorld(Deployments, MergingWorld):
         return super()._step()
 
 
-class ChangingWorld(Deployments, MergingWorld):
-    """Every region begins with policies that have a memory, and gets others: for the row, for attributes, or both."""
+class Changes(Deployments):
+    """Every region begins with policies that have a memory, and gets others: for the row, for attributes, or both.
 
-    def region(self, name: str, skew: int) -> DeployedRegion:
-        """See `World`."""
-        return DeployedRegion(name, skew, self)
+    own: the rules that stay as they were. drawn: draws policies, as the world beneath does.
+    """
+
+    base: Policy
+    own: Mapping[str, AttributeRule]
+    drawn: Callable[[Choices], tuple[Policy, Mapping[str, AttributeRule]]]
 
     def draws_counting(self, choices: Choices, setting: Setting) -> bool:
-        """See `MergingWorld`."""
+        """See the world beneath."""
         del setting
         return choices.chance(0.5)
 
     def described(self, dataset: Dataset) -> Dataset:
-        """See `World`. own: what stays as it was."""
+        """See `World`."""
         self.earlier = super().described(dataset)
         before = self.own
-        self.base, self.own = drawn_policies(self.choices)
+        self.base, self.own = type(self).drawn(self.choices)
         later = replace(super().described(dataset), generation=2)
         self.own = {name: rule for name, rule in self.own.items() if name in before}
         return later
 
     def due(self) -> tuple[str, ...]:
-        """Functions of one region are replaced one after the other, too."""
+        """What is deployed in one region is replaced one after the other, too."""
         return self.choices.pick((*((each,) for each in self.FUNCTIONS), self.FUNCTIONS))
+
+
+class ChangingWorld(Changes, MergingWorld):
+    """Such a world of DynamoDB."""
+
+    drawn = staticmethod(drawn_policies)
+
+    def region(self, name: str, skew: int) -> DeployedRegion:
+        """See `World`."""
+        return DeployedRegion(name, skew, self)

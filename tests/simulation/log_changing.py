@@ -6,48 +6,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from distributary.adapters.memory.stamped_states import state_of
-from distributary.domain.dataset import Dataset
 from distributary.domain.image import Image, content_of, key_text
 from distributary.domain.row import Row
 from distributary.domain.row_state import RowState
 from distributary.services.deciding import stamped_lattice
-from tests.simulation.choices import Choices
-from tests.simulation.deploying import Deployed, Deployments
+from tests.simulation.deploying import Changes, Deployed
 from tests.simulation.log_merging import LogMergingWorld, drawn_rules
 from tests.simulation.log_merging_witness import LogMergingWitness
 from tests.simulation.logs import TABLE, LogRegion
-from tests.simulation.setting import Setting
 from tests.simulation.witness import Fault
 
 TRIGGERS = "triggers"
 
 
-class LogChangingWorld(Deployments, LogMergingWorld):
-    """Every region begins with policies, and gets others: for the rows, for columns, or both."""
+class LogChangingWorld(Changes, LogMergingWorld):
+    """Such a world, whose triggers are replaced by a command of their own."""
 
     FUNCTIONS = ("capture", "apply", TRIGGERS)
+    drawn = staticmethod(drawn_rules)
 
     def region(self, name: str, skew: int) -> LogChangingRegion:
         """See `World`."""
         return LogChangingRegion(name, skew, self)
-
-    def draws_counting(self, choices: Choices, setting: Setting) -> bool:
-        """See `LogMergingWorld`."""
-        del setting
-        return choices.chance(0.5)
-
-    def described(self, dataset: Dataset) -> Dataset:
-        """See `World`. own: what stays as it was."""
-        self.earlier = super().described(dataset)
-        before = self.own
-        self.base, self.own = drawn_rules(self.choices)
-        later = replace(super().described(dataset), generation=2)
-        self.own = {name: rule for name, rule in self.own.items() if name in before}
-        return later
-
-    def due(self) -> tuple[str, ...]:
-        """Functions of one region are replaced one after the other, and its triggers by a command of their own."""
-        return self.choices.pick((*((each,) for each in self.FUNCTIONS), self.FUNCTIONS))
 
 
 @dataclass(eq=False)

@@ -50,9 +50,9 @@ class BreakingInboxes:
     again. What arrives late after all arrives twice, which does no harm, and the region is waited for again.
 
     That is, unless it was late before: a region that was waited for twice in succession for longer than is usual for
-    the quickest other one, and `SLACK`, is refused like one that failed, and for three times as long. So who is slow
-    every time delays nobody but himself. Only what somebody has waited for tells how late it is: between two calls the
-    platform may let the process stand still.
+    the quickest other one that is waited for, and `SLACK`, is refused like one that failed, and for three times as
+    long. So who is slow every time delays nobody but himself. Only what somebody has waited for tells how late it is:
+    between two calls the platform may let the process stand still.
 
     executor: runs the sends; it needs room for two a region. clock: monotonic, in seconds.
     """
@@ -131,7 +131,8 @@ class BreakingInboxes:
 
         taken: seconds.
         """
-        quickest = min((usual.mean for other, usual in self._usual.items() if other != region), default=self._patience)
+        others = (each for each in list(self._usual) if each != region and each not in self._closed_until)
+        quickest = min((self._usual[each].mean for each in others), default=self._patience)
         late = taken >= max(LEAST_PATIENCE, quickest + SLACK) + size / PACE
         self._late[region] = self._late.get(region, 0) + 1 if late else 0
         if self._is_slow(region):
