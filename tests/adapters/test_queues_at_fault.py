@@ -350,6 +350,25 @@ def test_a_region_that_is_refused_is_nobody_to_compare_with(
     assert len(pool.patience) == 40 + 1 + 4
 
 
+def test_nor_is_one_that_a_deployment_at_fault_keeps_us_from(time_of: dict[str, float]) -> None:
+    # given: a quick region that denies us access, and another that takes long since then
+    class Slow(FailingInboxes):
+        def send(self, region: str, messages: Any) -> None:
+            time_of["now"] += 0.2 if self.errors else 0.01
+            super().send(region, messages)
+
+    inboxes = Slow()
+    timed = BreakingInboxes(inboxes, AtOnce(), patience=1.0, clock=lambda: time_of["now"])
+    timed.send("denied", ["x"])
+    inboxes.errors["denied"] = AccessDenied("no")
+    with pytest.raises(AccessDenied):
+        timed.send("denied", ["x"])
+    # then: the other is waited for as long as it takes
+    for _ in range(4):
+        timed.send("b", ["x"])
+    assert inboxes.tried.count("b") == 4
+
+
 def test_a_region_that_nobody_can_be_compared_with_is_never_slow(slow: SlowInboxes, timed: BreakingInboxes) -> None:
     slow.taking = 0.9
     for _ in range(3):

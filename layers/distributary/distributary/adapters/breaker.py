@@ -113,6 +113,7 @@ class BreakingInboxes:
         except Misconfigured:
             # An operator has to hear of it: the next send tells it to its caller.
             self._closed_until.pop(region, None)
+            self._usual.pop(region, None)  # of before: nobody is compared with a region that takes nothing
             raise
         self._note(region, min(self._patience, (self._clock() - begun) / len(messages)))
         self._open(region)
