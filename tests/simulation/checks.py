@@ -138,7 +138,8 @@ def misread(witness: Witness) -> Iterator[Fault]:
     Our own write counts as local where an application has added an attribute that our condition could not see: the row
     became a mixture that nobody has a version for. It may count as local on a second delivery that finds it overtaken
     and ships nothing. A removal of ours that did not see an attribute added after the mark is told by its note in the
-    tombstone; another removal of the row, before the first is captured, replaces the note.
+    tombstone; another removal of the row, before the first is captured, replaces the note. And what a call made of a row
+    from the future, which it did not believe, counts as local where capture's clock is ahead by then and believes it.
     """
     world = witness.world
     for (region, sequence), classified in witness.origins.items():
@@ -146,7 +147,8 @@ def misread(witness: Witness) -> Iterator[Fault]:
         record = world.by_name[region].table.stream[sequence - 1]
         mixture = record.new is not None and not record.new.as_stamped
         shipped = sequence in witness.shipped.get((region, record.row), {})
-        if classified.local and not by_application and shipped and not (mixture or _note_gone(witness, region, record)):
+        untold = mixture or _note_gone(witness, region, record) or _took_the_future(witness, record)
+        if classified.local and not by_application and shipped and not untold:
             yield ("misread as local", region, sequence, classified)
         if not classified.local and by_application and not _not_to_be_told(witness, region, record):
             yield ("misread as echo", region, sequence, classified)
@@ -157,6 +159,15 @@ def _note_gone(witness: Witness, region: str, record: StreamRecord) -> bool:
         return False
     later = witness.world.by_name[region].table.stream[record.sequence :]
     return any(each.row == record.row and each.new is not None and each.new.marked for each in later)
+
+
+def _took_the_future(witness: Witness, record: StreamRecord) -> bool:
+    """Whether a row from the future, which no right clock believes, gave way to one that is not."""
+    old, new = record.old, record.new
+    if old is None or new is None or old.version is None or new.version is None:
+        return False
+    latest = witness.world.now + witness.world.dataset.max_clock_drift
+    return new.version.timestamp <= latest < old.version.timestamp
 
 
 class Reader(Enum):
