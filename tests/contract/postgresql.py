@@ -22,8 +22,8 @@ OPTIONS = {
 
 
 @contextmanager
-def postgresql(version: int) -> Iterator[str]:
-    """The connection string of a new server."""
+def postgresql(version: int, **options: str) -> Iterator[str]:
+    """The connection string of a new server. options: beside those of all, or instead of them."""
     # Not pytest's folder: that one is closed to other users, and too long a path for a socket.
     with tempfile.TemporaryDirectory(prefix="pg-") as name:
         folder = Path(name)
@@ -32,7 +32,7 @@ def postgresql(version: int) -> Iterator[str]:
             shutil.chown(folder, tools.user)
         data, log = folder / "data", folder / "log"
         tools.run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N", cwd=folder)
-        server = launch(tools, data, log, {**OPTIONS, "unix_socket_directories": str(folder)})
+        server = launch(tools, data, log, {**OPTIONS, **options, "unix_socket_directories": str(folder)})
         try:
             address = f"host={folder} user=postgres dbname=postgres client_encoding=UTF8"
             wait_for(address, server, log)
