@@ -60,6 +60,7 @@ FAULTS: tuple[Fault, ...] = (
         "latency",
         f"150 ms more for each call between {LONELY} and the others",
         _across({"latency": {"min": 150, "max": 150}}),
+        seconds=30.0,
     ),
     Fault(
         "resets",
@@ -96,5 +97,5 @@ FAULTS: tuple[Fault, ...] = (
         (*_across({"service": "sqs", "operation": "SendMessage", "probability": 0.5, **_ANSWER_LOST}),),
         twice={LONELY: 0.5},
     ),
-    Fault("kills", f"every second or so a process of {LONELY}'s functions is killed", (), killed=LONELY),
+    Fault("kills", f"every three seconds or so a process of {LONELY}'s functions is killed", (), killed=LONELY),
 )

@@ -8,7 +8,8 @@ import psutil
 
 from local.world import World
 
-PAUSE_SECONDS = (0.5, 1.5)
+PAUSE_SECONDS = (2.0, 4.0)
+"""A function that starts anew takes most of a core for half a second, which the healthy regions share here."""
 
 
 @dataclass

@@ -12,8 +12,8 @@ from chaos.writers import Unmodified
 from local.clients import client
 from local.world import World
 
-RATE = 4.0
-"""Probes a second on each link, each a row of its own."""
+RATE = 2.0
+"""Probes a second on each link, each a row of its own; few, since busy cores would show their queue, not the fault."""
 POLL_SECONDS = 0.025
 PATIENCE = 60.0
 KEYS = 20

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from chaos.lag import RATE
 from chaos.poison import PoisonOutcome
 from chaos.run import Outcome, Pace
 from local.world import PROJECT
@@ -67,6 +68,7 @@ def document(outcomes: Sequence[Outcome], found: PoisonOutcome | None, pace: Pac
         cores=machine.cores,
         load=f"{machine.load:.1f}",
         quiet=f"{pace.quiet:.0f}",
+        probes=f"{RATE:.0f}",
         table="\n".join(lines),
         caption=_caption(outcomes),
         faults="\n".join(faults),

@@ -24,9 +24,9 @@ WARM_UP_SECONDS = 3.0
 class Pace:
     """How long and how fast. quiet: seconds without the fault. stretch: factor on a fault's own length."""
 
-    quiet: float = 40.0
-    stretch: float = 2.0
-    rate: float = 0.7
+    quiet: float = 60.0
+    stretch: float = 4.0
+    rate: float = 0.35
 
 
 @dataclass(frozen=True)
