@@ -77,6 +77,11 @@ class Stamp:
         return f"{version_text(self.version)} {self.writer.value} {self.digest} {self.link} {entries}"
 
 
+_APPLICATION, _REPLICATION = Writer.APPLICATION.value, Writer.REPLICATION.value
+_BY_APPLICATION, _BY_REPLICATION = (f" {each} {UNKNOWN} {UNKNOWN} " for each in (_APPLICATION, _REPLICATION))
+_FIRST = "0" * SEQUENCE_DIGITS
+
+
 def context_text(context: Context) -> str:
     """A context as text; empty where nothing was seen."""
     entries = sorted(context.entries.items())
@@ -135,15 +140,33 @@ def is_stamp(text: str, writer: Writer, regions: Container[str]) -> bool:
     return letter == writer.value and region in regions and homes == sorted(set(homes)) and own in entries
 
 
-def is_plain_stamp(text: str, region: str) -> bool:
-    """Whether it is replication's stamp of a row that one region alone has written: most are, and this is fast."""
-    try:
-        timestamp, sequence = int(text[:TIMESTAMP_DIGITS]), int(text[_SEQUENCE], 16)
-    except ValueError:
+def is_plain_stamp(text: str, region: str, writer: str = _REPLICATION) -> bool:
+    """Whether it is a writer's stamp of a row that one region alone has written: most are, and this is fast."""
+    moment, number = text[:TIMESTAMP_DIGITS], text[_SEQUENCE]
+    if not (moment.isascii() and moment.isdecimal()):
         return False
-    version = f"{timestamp:0{TIMESTAMP_DIGITS}d}.{sequence:0{SEQUENCE_DIGITS}x}.{region}"
-    plain = f"{version} {Writer.REPLICATION.value} {UNKNOWN} {UNKNOWN} {region}={timestamp:x}.{sequence:x}"
-    return text == plain and timestamp >= 0 and 0 <= sequence < STAMPING_SEQUENCE
+    sequence = 0
+    if number != _FIRST:
+        try:
+            sequence = int(number, 16)
+        except ValueError:
+            return False
+        if f"{sequence:0{SEQUENCE_DIGITS}x}" != number or sequence >= STAMPING_SEQUENCE:
+            return False
+    entry = f"{region}={int(moment):x}.{sequence:x}"
+    return text == f"{moment}.{number}.{region} {writer} {UNKNOWN} {UNKNOWN} {entry}"
+
+
+def travelling(text: str, region: str) -> str | None:
+    """The stamp of an application's write in a region as it travels: by replication, all else the same.
+
+    None where it is another's, says more than a database's trigger does, or cannot be read.
+    """
+    if is_plain_stamp(text, region, _APPLICATION):
+        return text.replace(_BY_APPLICATION, _BY_REPLICATION, 1)
+    start, by_application, context = text.partition(_BY_APPLICATION)
+    shipped = start + _BY_REPLICATION + context
+    return shipped if by_application and is_stamp(shipped, Writer.REPLICATION, (region,)) else None
 
 
 def stamp_of(image: Image) -> Stamp | None:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, Table
 from distributary.adapters.aurora.completion import completed
 from distributary.adapters.aurora.names import TableName, table_name
-from distributary.adapters.aurora.pgoutput import Decoder
 from distributary.adapters.aurora.positions import format_lsn, parse_lsn
 from distributary.adapters.aurora.session import Parameter, Row, Session, StreamingSession
 from distributary.adapters.aurora.transactions import Assembler
@@ -23,7 +22,7 @@ from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.errors import NotInstalled, SchemaDiffers, SlotLost, Unacceptable, Unavailable
 from distributary.domain.logged import Holding, Logged, Portion
 
-SIZE, BYTES = 2_000, 4_000_000
+SIZE, BYTES = 10_000, 4_000_000
 """Messages, and bytes of them, that make a portion, whatever the size of a transaction."""
 
 FETCHED = 200
@@ -111,14 +110,13 @@ class PostgresChangeLog:
         ((end,),) = self._session.run("SELECT pg_catalog.pg_current_wal_flush_lsn()::text")
         if end == self._seen:
             return
-        decoder = Decoder()
         assembler = Assembler(self._identity.dataset, self._identity.region, self._table_of, self._now())
         told = False
         with closing(self._peek(limit)) as readings:
             for rows in readings:
                 told = True
                 xid, lsn, _ = rows[-1]
-                yield assembler.take([decoder.decode(data) for _, _, data in rows], f"{xid} {lsn}")
+                yield assembler.take([data for _, _, data in rows], f"{xid} {lsn}")
         if not told:
             self._seen = end
 

@@ -1,28 +1,41 @@
-"""Collects the rows of one table that the log tells whole, a column each, as they travel: most rows are such.
+"""Collects the rows of one table that the log tells whole, as bytes, and gives a column each, as they travel.
 
-A row costs a few steps of Python here, and about four times as many as a change of its own.
+Most rows are such. One costs here to find where its values begin, and to check its stamp; no object is made of it, and
+only the last state of each row becomes text, a column at a time.
+
+Formats: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from struct import Struct
 from typing import TypeAlias
 
-from distributary.adapters.aurora.messages import Insert, NoText, Relation, ReplicaIdentity, Update, Value
+from distributary.adapters.aurora.messages import Relation, ReplicaIdentity
 from distributary.adapters.aurora.positions import format_lsn
 from distributary.domain.block import Block
-from distributary.domain.errors import MalformedStamp
+from distributary.domain.errors import MalformedStamp, MalformedStream
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.logged import LoggedBlock
-from distributary.domain.stamp import UNKNOWN, Writer, is_plain_stamp, is_stamp
+from distributary.domain.stamp import travelling
 from distributary.domain.state_texts import document_in
 
-_BY_APPLICATION = f" {Writer.APPLICATION.value} {UNKNOWN} {UNKNOWN} "
-_BY_REPLICATION = f" {Writer.REPLICATION.value} {UNKNOWN} {UNKNOWN} "
-
+_INSERT, _UPDATE, _NEW, _TEXT, _NULL = b"IUNtn"
+_HEAD = Struct(">BIBH")
+"""How an insert begins, and an update that does not tell the old row: kind, table, N, number of columns."""
+_length_at = Struct(">i").unpack_from
 
 Place: TypeAlias = tuple[int, int]
 """Where a message's transaction is committed, and the message's number in it."""
+
+Raw: TypeAlias = list[bytes | None]
+"""A row as the log has it: UTF-8, none for NULL."""
+
+Kept: TypeAlias = tuple[Raw, str, str | None, Place]
+"""The last state of a row: its values, its stamp as it travels, what policies remember, and its place."""
 
 
 def position(place: Place) -> str:
@@ -30,13 +43,21 @@ def position(place: Place) -> str:
     return f"{format_lsn(place[0])} {place[1]}"
 
 
+def row_of(data: bytes) -> int:
+    """The table of a message that may tell a whole row, and no old one; -1 of any other message."""
+    if len(data) < _HEAD.size or data[5] != _NEW or data[0] not in (_INSERT, _UPDATE):
+        return -1
+    return int.from_bytes(data[1:5])
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where what stands in a relation's rows. columns: place and name of what an application sees.
+    """Where what stands in a relation's rows. columns: place and name of what an application sees. width: of all.
 
     state: none where no policy of the table has ever needed a memory.
     """
 
+    width: int
     columns: tuple[tuple[int, str], ...]
     key: tuple[int, ...]
     stamp: int
@@ -53,12 +74,8 @@ class PlainRows:
     key: tuple[str, ...]
     layout: _Layout
     overtaken: int = 0
-    _columns: list[list[str | None]] = field(default_factory=list)
-    _stamps: list[str] = field(default_factory=list)
-    _states: list[str | None] = field(default_factory=list)
-    _sources: list[Place] = field(default_factory=list)
-    _inserted: set[int] = field(default_factory=set)
-    _places: dict[tuple[Value, ...], int] = field(default_factory=dict)
+    _rows: dict[bytes | tuple[bytes | None, ...] | None, Kept] = field(default_factory=dict)
+    _inserted: set[bytes | tuple[bytes | None, ...] | None] = field(default_factory=set)
 
     @staticmethod
     def of(relation: Relation, key: tuple[str, ...], dataset: str, table: str, region: str) -> PlainRows | None:
@@ -69,64 +86,49 @@ class PlainRows:
             return None
         columns = tuple((at, name) for at, name in enumerate(names) if name not in OWN_ATTRIBUTES)
         state = names.index(STATE_ATTRIBUTE) if STATE_ATTRIBUTE in names else None
-        layout = _Layout(columns, tuple(map(names.index, key)), names.index(STAMP_ATTRIBUTE), state)
-        rows = PlainRows(dataset, table, region, key, layout)
-        rows._clear()
-        return rows
+        layout = _Layout(len(names), columns, tuple(map(names.index, key)), names.index(STAMP_ATTRIBUTE), state)
+        return PlainRows(dataset, table, region, key, layout)
 
     def __len__(self) -> int:
-        return len(self._stamps)
+        return len(self._rows)
 
-    def take(self, message: Insert | Update, place: Place) -> bool:
-        """Keep the row, in place of an earlier state of it. False, and nothing is kept: it is not plain."""
-        new, inserted = message.new, isinstance(message, Insert)
-        stamp = new[self.layout.stamp]
-        told_before = isinstance(message, Update) and message.old is not None
-        if not isinstance(stamp, str) or NoText.UNCHANGED in new or told_before:
+    def take(self, data: bytes, place: Place) -> bool:
+        """Keep the row of a message that `row_of` names, in place of an earlier state of it.
+
+        False, and nothing is kept: it is not plain, or not well formed.
+        """
+        layout = self.layout
+        values = _values(data, layout.width)
+        stamp = values[layout.stamp] if values is not None else None
+        if values is None or stamp is None:
             return False
-        start, by_application, context = stamp.partition(_BY_APPLICATION)
-        shipped = start + _BY_REPLICATION + context
-        ours = is_plain_stamp(shipped, self.region) or is_stamp(shipped, Writer.REPLICATION, (self.region,))
-        state = _text(new[self.layout.state]) if self.layout.state is not None else None
-        if not by_application or not ours or not is_document(state):
+        raw = values[layout.state] if layout.state is not None else None
+        try:
+            shipped, state = travelling(stamp.decode(), self.region), raw.decode() if raw is not None else None
+        except UnicodeDecodeError:
             return False
-        self._keep(new, (shipped, state), place, inserted=inserted)
+        if shipped is None or not (state is None or is_document(state)):
+            return False
+        parts = layout.key
+        key = values[parts[0]] if len(parts) == 1 else tuple([values[part] for part in parts])
+        if data[0] == _INSERT:
+            self._inserted.add(key)
+        self.overtaken += key in self._rows
+        self._rows[key] = values, shipped, state, place
         return True
 
-    def _keep(self, new: tuple[Value, ...], own: tuple[str, str | None], place: Place, *, inserted: bool) -> None:
-        stamp, state = own
-        at = self._places.setdefault(tuple([new[part] for part in self.layout.key]), len(self._stamps))
-        texts = [_text(new[part]) for part, _ in self.layout.columns]
-        if inserted:
-            self._inserted.add(at)
-        if at < len(self._stamps):
-            self.overtaken += 1
-            self._stamps[at], self._states[at], self._sources[at] = stamp, state, place
-            for column, text in zip(self._columns, texts, strict=True):
-                column[at] = text
-            return
-        self._stamps.append(stamp)
-        self._states.append(state)
-        self._sources.append(place)
-        for column, text in zip(self._columns, texts, strict=True):
-            column.append(text)
-
     def gather(self, now: int) -> LoggedBlock:
-        """What was kept, which is forgotten here. now: microseconds."""
-        columns = {name: column for (_, name), column in zip(self.layout.columns, self._columns, strict=True)}
-        sources = list(map(position, self._sources))
-        states = self._states if any(text is not None for text in self._states) else None
+        """What was kept, which is forgotten here. now: microseconds. Raises MalformedStream for what is not UTF-8."""
+        values, stamps, states, places = zip(*self._rows.values(), strict=True)
+        columns = list(zip(*values, strict=True))
         block = Block(
-            self.dataset, self.table, self.region, self.key, columns, self._stamps, sources, now, states=states
-        )
-        told = LoggedBlock(block, tuple(sorted(self._inserted)))
-        self._clear()
+            self.dataset, self.table, self.region, self.key,
+            {name: _texts(columns[at]) for at, name in self.layout.columns}, list(stamps),
+            list(map(position, places)), now, states=list(states) if any(text is not None for text in states) else None,
+        )  # fmt: skip
+        told = LoggedBlock(block, tuple(at for at, key in enumerate(self._rows) if key in self._inserted))
+        self._rows, self._inserted, self.overtaken = {}, set(), 0
         return told
-
-    def _clear(self) -> None:
-        self._columns = [[] for _ in self.layout.columns]
-        self._stamps, self._states, self._sources = [], [], []
-        self._inserted, self._places, self.overtaken = set(), {}, 0
 
 
 def is_document(text: str | None) -> bool:
@@ -138,5 +140,40 @@ def is_document(text: str | None) -> bool:
     return True
 
 
-def _text(value: Value) -> str | None:
-    return value if isinstance(value, str) else None
+def _values(data: bytes, width: int) -> Raw | None:
+    """The values of a row; none where it has others than texts and NULL, other columns, or is cut."""
+    at, end = _HEAD.size, len(data)
+    if int.from_bytes(data[at - 2 : at]) != width:
+        return None
+    found: Raw = []
+    for _ in repeat(None, width):
+        if at >= end:
+            return None
+        kind = data[at]
+        if kind == _TEXT and at + 5 <= end:
+            start = at + 5
+            at = start + _length_at(data, at + 1)[0]
+            if not start <= at <= end:
+                return None
+            found.append(data[start:at])
+        elif kind == _NULL:
+            found.append(None)
+            at += 1
+        else:
+            return None
+    return found if at == end else None
+
+
+def _texts(column: Sequence[bytes | None]) -> list[str | None]:
+    """A column as text, at once where that is possible: no text of PostgreSQL holds the character zero."""
+    present = [value for value in column if value is not None]
+    try:
+        texts: list[str | None] = [*b"\0".join(present).decode().split("\0")] if present else []
+    except UnicodeDecodeError as error:
+        raise MalformedStream(f"not UTF-8 ({error.reason}); is client_encoding UTF8?") from error
+    if len(texts) != len(present):
+        raise MalformedStream("a value with the character zero")
+    if len(present) == len(column):
+        return texts
+    left = iter(texts)
+    return [None if value is None else next(left) for value in column]

@@ -23,8 +23,10 @@ from distributary.adapters.aurora.messages import (
     Value,
 )
 from distributary.adapters.aurora.names import TableName, table_name
-from distributary.adapters.aurora.plain_rows import Place, PlainRows, is_document, position
+from distributary.adapters.aurora.pgoutput import Decoder
+from distributary.adapters.aurora.plain_rows import Place, PlainRows, is_document, position, row_of
 from distributary.adapters.aurora.positions import format_lsn
+from distributary.adapters.aurora.refused import SAID, refused
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.change import Change
 from distributary.domain.errors import MalformedStamp, UnknownTable
@@ -35,15 +37,6 @@ from distributary.domain.state_texts import document_in
 
 Texts: TypeAlias = dict[str, Value]
 
-PAYLOAD_LIMIT = 400_000
-"""Characters of a refused row that are parked; of a larger one the beginnings of its columns are."""
-
-CUT = 1_000
-
-_SAID = {
-    AlertKind.UNSTAMPED: "a row was written with triggers off",
-    AlertKind.UNKNOWN_KEY: "a row was written whose table is gone, or whose key is another now",
-}
 _ECHOES = {Writer.REPLICATION.value, Writer.REPLICATION_DELETES.value}
 
 
@@ -58,12 +51,16 @@ class _Known:
 
 @dataclass(slots=True)
 class Assembler:
-    """Collects the writes of one reading. table_of: a table's description; raises UnknownTable. now: microseconds."""
+    """Collects the writes of one reading. table_of: a table's description; raises UnknownTable. now: microseconds.
+
+    Rows that are plain are collected as bytes; all else is decoded message by message.
+    """
 
     dataset: str
     region: str
     table_of: Callable[[TableName, bool], Table]
     now: int
+    _decoder: Decoder = field(default_factory=Decoder)
     _begun: Begin | None = None
     _ordinal: int = 0
     _tables: dict[int, _Known] = field(default_factory=dict)
@@ -76,23 +73,35 @@ class Assembler:
     _echoes: int = 0
     _end: int | None = None
 
-    def take(self, messages: Iterable[Message], at: str = "") -> Portion:
-        """The portion that the messages tell. at: where the last of them stands, should its transaction go on."""
-        for message in messages:
+    def take(self, messages: Iterable[bytes], at: str = "") -> Portion:
+        """The portion that the messages tell. at: where the last of them stands, should its transaction go on.
+
+        Raises MalformedStream.
+        """
+        for data in messages:
             self._ordinal += 1
-            if isinstance(message, Insert | Update):
-                self._row(message)
-            elif isinstance(message, Begin):
-                self._begun, self._ordinal = message, 0
-            elif isinstance(message, Commit):
-                self._begun, self._end = None, message.end_lsn
-            elif isinstance(message, Described):
-                self._described(message.relation)
-            elif isinstance(message, Truncate):
-                told = f"in the transaction at {format_lsn(self._place()[0])}"
-                names = [TableName(relation.namespace, relation.name).text() for relation in message.relations]
-                self._alerts += [Alert(AlertKind.TRUNCATED, name, told) for name in names]
+            if not self._is_plain(data):
+                self._take(self._decoder.decode(data))
         return self._portion(at if self._begun is not None else "")
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether it was a row that is collected as it is."""
+        known = self._tables.get(row_of(data)) if self._begun is not None else None
+        return known is not None and known.rows is not None and known.rows.take(data, self._place())
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Insert | Update):
+            self._row(message)
+        elif isinstance(message, Begin):
+            self._begun, self._ordinal = message, 0
+        elif isinstance(message, Commit):
+            self._begun, self._end = None, message.end_lsn
+        elif isinstance(message, Described):
+            self._described(message.relation)
+        elif isinstance(message, Truncate):
+            told = f"in the transaction at {format_lsn(self._place()[0])}"
+            names = [TableName(relation.namespace, relation.name).text() for relation in message.relations]
+            self._alerts += [Alert(AlertKind.TRUNCATED, name, told) for name in names]
 
     def _portion(self, within: str) -> Portion:
         for known in self._tables.values():
@@ -140,8 +149,6 @@ class Assembler:
 
     def _row(self, message: Insert | Update) -> None:
         known = self._tables[message.relation.oid]
-        if known.rows is not None and known.rows.take(message, self._place()):
-            return
         texts, old = _texts(message)
         own = "stamp" if known.key is None else STAMP_ATTRIBUTE
         stamp = texts.get(own)
@@ -208,13 +215,8 @@ class Assembler:
         )  # fmt: skip
 
     def _refuse(self, why: AlertKind, name: TableName, texts: Texts) -> None:
-        row = {column: text if isinstance(text, str) else None for column, text in texts.items()}
-        payload = json.dumps({"table": name.text(), "row": row}, ensure_ascii=False)
-        if len(payload) > PAYLOAD_LIMIT:
-            row = {column: text if text is None else text[:CUT] for column, text in row.items()}
-            payload = json.dumps({"table": name.text(), "cut": row}, ensure_ascii=False)[:PAYLOAD_LIMIT]
-        self._refused.append(Refused(why, name.text(), payload))
-        self._alerts.append(Alert(why, name.text(), _SAID[why]))
+        self._refused.append(refused(why, name, texts))
+        self._alerts.append(Alert(why, name.text(), SAID[why]))
 
     def _place(self) -> Place:
         return (self._begun.commit_lsn if self._begun is not None else 0), self._ordinal
