@@ -11,7 +11,7 @@ from __future__ import annotations
 from distributary.adapters.aurora import stamp_triggers, state_triggers
 from distributary.adapters.aurora.catalog import SCHEMA, Table
 from distributary.adapters.aurora.names import literal, quoted
-from distributary.adapters.aurora.trigger_parts import local
+from distributary.adapters.aurora.trigger_parts import APPLYING_OUTSIDE, local
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, fingerprint
 from distributary.domain.policies import Policies
 
@@ -66,18 +66,13 @@ def table_statements(
 ) -> list[str]:
     """What makes a table replicated, in one transaction; writers wait for it."""
     name = table.name.text()
-    functions = table_functions(table, region, max_clock_drift, policies)
     state = [] if policies.plain else [f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {STATE_ATTRIBUTE} text"]
     statements = [
         f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE",
         f'ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {STAMP_ATTRIBUTE} text COLLATE "C"',
         *state,
-        *functions,
-        *(
-            f"CREATE OR REPLACE TRIGGER {trigger(kind)} BEFORE {event} ON {name} "
-            f"FOR EACH ROW EXECUTE FUNCTION {function(table, kind)}()"
-            for kind, event in KINDS.items()
-        ),
+        *table_functions(table, region, max_clock_drift, policies),
+        *table_triggers(table),
         # Also in sessions that load or replicate with session_replication_role = replica, whose rows are local writes.
         *(f"ALTER TABLE {name} ENABLE ALWAYS TRIGGER {trigger(kind)}" for kind in KINDS),
     ]
@@ -90,15 +85,29 @@ def table_statements(
     )
     statements.append(
         f"INSERT INTO {SCHEMA}.relations (relation, columns, triggers) "
-        f"VALUES ({literal(name)}, {columns}, {literal(digest(functions))}) "
+        f"VALUES ({literal(name)}, {columns}, {literal(digest(table, region, max_clock_drift, policies))}) "
         "ON CONFLICT (relation) DO UPDATE SET columns = excluded.columns, triggers = excluded.triggers"
     )
     return statements
 
 
-def digest(functions: list[str]) -> str:
+def table_triggers(table: Table) -> list[str]:
+    """The triggers that call those functions.
+
+    All that replication puts begins as an insert, where a condition spares the call. Of updates it would cost every
+    single-row update of an application more than it saves, since it is prepared for each statement.
+    """
+    condition = {"insert": f" WHEN (NOT ({APPLYING_OUTSIDE}))"}
+    return [
+        f"CREATE OR REPLACE TRIGGER {trigger(kind)} BEFORE {event} ON {table.name.text()} "
+        f"FOR EACH ROW{condition.get(kind, '')} EXECUTE FUNCTION {function(table, kind)}()"
+        for kind, event in KINDS.items()
+    ]
+
+
+def digest(table: Table, region: str, max_clock_drift: int, policies: Policies = PLAIN) -> str:
     """What is to be compared to know whether a table's triggers are as this release would make them."""
-    return fingerprint("\n".join(functions))
+    return fingerprint("\n".join([*table_functions(table, region, max_clock_drift, policies), *table_triggers(table)]))
 
 
 def table_removal(table: Table, *, keep_columns: bool) -> list[str]:

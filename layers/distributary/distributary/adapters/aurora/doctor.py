@@ -138,7 +138,7 @@ def _installation(session: Session, dataset: Dataset) -> Iterator[Finding]:
 
 def _wanted(table: Table, region: str, drift: int, dataset: Dataset) -> str:
     policies = dataset.policies_of(f"{table.name.schema}.{table.name.name}")
-    return ddl.digest(ddl.table_functions(table, region, drift, policies))
+    return ddl.digest(table, region, drift, policies)
 
 
 def _slot(session: Session, slot: str) -> Iterator[Finding]:

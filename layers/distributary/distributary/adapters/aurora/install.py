@@ -63,9 +63,9 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
     for table in wanted:
         is_published = table.name.text() in (published or ())
         policies = dataset.policies_of(f"{table.name.schema}.{table.name.name}")
-        functions = ddl.table_functions(table, region, dataset.max_clock_drift, policies)
+        wanted_triggers = ddl.digest(table, region, dataset.max_clock_drift, policies)
         has_columns = table.stamped and (table.stateful or policies.plain)
-        if known.get(table.name.text()) != ddl.digest(functions) or not is_published or not has_columns:
+        if known.get(table.name.text()) != wanted_triggers or not is_published or not has_columns:
             statements = ddl.table_statements(
                 table, publication, region=region, max_clock_drift=dataset.max_clock_drift, published=is_published,
                 policies=policies,

@@ -59,7 +59,6 @@ def insert_function(table: Table) -> str:
 DECLARE
     beneath text;
 BEGIN
-    IF {APPLYING} THEN RETURN NEW; END IF;
     {look_beneath(table)}
     NEW.{STAMP_ATTRIBUTE} := {SCHEMA}.stamp_over(NULL, beneath);{_forget(table)}
     RETURN NEW;

@@ -84,7 +84,6 @@ DECLARE
     beneath text;
     at text;
 BEGIN
-    IF {APPLYING} THEN RETURN NEW; END IF;
     {self._begin()}
     RETURN NEW;
 END""")  # fmt: skip

@@ -18,11 +18,12 @@ STAMP = (
 )
 """What a stamp looks like, as a regular expression of PostgreSQL's."""
 
-APPLYING = (
-    "pg_catalog.current_setting('distributary.applying', true) IS NOT DISTINCT FROM 'on'"
-    " AND pg_catalog.pg_trigger_depth() = 1"
-)
+_SWITCHED_OFF = "pg_catalog.current_setting('distributary.applying', true) IS NOT DISTINCT FROM 'on'"
+APPLYING = f"{_SWITCHED_OFF} AND pg_catalog.pg_trigger_depth() = 1"
 """Whether the write is one of replication's own."""
+
+APPLYING_OUTSIDE = f"{_SWITCHED_OFF} AND pg_catalog.pg_trigger_depth() = 0"
+"""The same, as the condition of a trigger sees it before its function is called."""
 
 QUERY = "STABLE SET plan_cache_mode = force_generic_plan"
 """Of a function that is one query: it would be planned anew for every row, which takes four times as long."""
