@@ -138,8 +138,9 @@ def misread(witness: Witness) -> Iterator[Fault]:
     Our own write counts as local where an application has added an attribute that our condition could not see: the row
     became a mixture that nobody has a version for. It may count as local on a second delivery that finds it overtaken
     and ships nothing. A removal of ours that did not see an attribute added after the mark is told by its note in the
-    tombstone; another removal of the row, before the first is captured, replaces the note. And what a call made of a row
-    from the future, which it did not believe, counts as local where capture's clock is ahead by then and believes it.
+    tombstone; another removal of the row, before the first is captured, replaces the note. And what a call made of a
+    row from the future, which it did not believe, counts as local where capture's clock is ahead by then and believes
+    that row.
     """
     world = witness.world
     for (region, sequence), classified in witness.origins.items():
