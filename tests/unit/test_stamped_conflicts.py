@@ -6,10 +6,11 @@ import pytest
 
 from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict, Resolution
+from distributary.domain.image import key_text
 from distributary.domain.merge import Effect
 from distributary.domain.row import Tombstone
-from tests.unit.sites import FAR, HOME, NOW, SECOND
-from tests.unit.stamped_sites import TABLE, StampedSite, deletion_of, knowing, put_of, row
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND
+from tests.unit.stamped_sites import TABLE, StampedSite, deletion_of, key, knowing, put_of, row
 
 
 @pytest.fixture
@@ -87,11 +88,21 @@ def test_a_row_that_a_deletion_keeps_out_is_on_record(site: StampedSite) -> None
     assert (only(site).arriving.image, only(site).present.image) == (row(n=1), None)
 
 
-@pytest.mark.parametrize(
+MEETINGS = pytest.mark.parametrize(
     ("first", "second"),
     [(OLDER, NEWER), (NEWER, OLDER), (OLDER, DELETION), (NEWER, deletion_of()), (DELETION, OLDER)],
     ids=["replaced", "too late", "deleted", "deleted too late", "kept out"],
 )
+
+
+@MEETINGS
+def test_what_is_on_record_names_the_row(site: StampedSite, first: Change, second: Change) -> None:
+    site.merge(first)
+    site.merge(second)
+    assert only(site).key == key()
+
+
+@MEETINGS
 def test_what_is_on_record_tells_what_both_had_seen(site: StampedSite, first: Change, second: Change) -> None:
     site.merge(first)
     site.merge(second)
@@ -104,10 +115,15 @@ def test_a_row_that_a_deletion_had_seen_is_kept_out_and_on_no_record(site: Stamp
     assert site.recorded == []
 
 
+def note_only(site: StampedSite, deletion: Change) -> None:
+    """A function that has noted a deletion, and ended before it looked at the row."""
+    site.table.tombstones[key_text(key())] = Tombstone(deletion.version, deletion.context)
+
+
 def test_whoever_removes_what_a_deletion_was_to_remove_puts_it_on_record(site: StampedSite) -> None:
-    # given: a function that noted the deletion, and ended before it looked at the row
+    # given
     site.merge(OLDER)
-    site.table.tombstones['{"id":{"S":"a"}}'] = Tombstone(DELETION.version, DELETION.context)
+    note_only(site, DELETION)
 
     # when: another change of the row comes
     late = put_of(n=9, at=NOW + 2 * SECOND, home=FAR)
@@ -115,7 +131,22 @@ def test_whoever_removes_what_a_deletion_was_to_remove_puts_it_on_record(site: S
 
     # then
     assert site.content() == row(n=9)
-    assert (only(site).arriving.image, only(site).present.image) == (None, row(n=1))
+    assert (only(site).key, only(site).arriving.image, only(site).present.image) == (key(), None, row(n=1))
+
+
+def test_an_older_deletion_that_comes_again_removes_what_the_newer_one_was_to_remove(site: StampedSite) -> None:
+    # given: a row on top of a deletion, and a newer deletion that knew nothing of the row
+    older = deletion_of()
+    site.merge(knowing(NEWER, older.version))
+    newer = deletion_of(at=NOW + 2 * SECOND, home=PEER)
+    note_only(site, newer)
+
+    # when
+    merged = site.merge(older)
+
+    # then: the row is gone, and on record whole as what the newer one has taken
+    assert (merged.effect, site.content()) == (Effect.DELETED, None)
+    assert (only(site).arriving.version, only(site).present.image) == (newer.version, row(n=2))
 
 
 def test_what_was_made_on_top_of_the_present_row_is_no_conflict_and_looks_once(site: StampedSite) -> None:
