@@ -8,9 +8,8 @@ from distributary.domain.change import Change
 from distributary.domain.conflict import Resolution
 from distributary.domain.errors import Unavailable
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND
+from tests.unit.state_changes import LATER, deleted, put, reborn
 from tests.unit.state_sites import StateSite
-
-LATER = NOW + 30 * SECOND
 
 
 @pytest.fixture
@@ -18,33 +17,9 @@ def site() -> StateSite:
     return StateSite(HOME)
 
 
-def put(region: str = PEER, at: int = NOW) -> Change:
-    """What another region ships after an application has put the row there."""
-    there = StateSite(region, now=at)
-    there.put(a=1)
-    return there.change()
-
-
-def deleted(change: Change, region: str = FAR, at: int = LATER) -> Change:
-    """What a region ships after it has deleted a row that it knew from a change."""
-    there = StateSite(region, now=at)
-    there.merge(change)
-    there.settle_all()
-    there.delete()
-    return there.change()
-
-
-def reborn(deletion: Change, region: str = PEER, at: int = LATER + SECOND) -> Change:
-    """What a region ships after it has put a row on top of a deletion."""
-    there = StateSite(region, now=at)
-    there.merge(deletion)
-    there.put(a=2)
-    return there.change()
-
-
 def with_an_update_of_a_marked_row(site: StateSite) -> tuple[Change, Change]:
     """Another region's deletion, and the local update that came between our mark and our deletion."""
-    first = put()
+    first = put(a=1)
     site.merge(first)
     site.settle_all()
     deletion = deleted(first)
@@ -57,9 +32,9 @@ def with_an_update_of_a_marked_row(site: StateSite) -> tuple[Change, Change]:
 
 def test_an_older_state_that_meets_a_row_on_top_of_a_deletion_as_that_comes_is_on_record(site: StateSite) -> None:
     # given: a deletion and a row on top of it, which come after a call has read the tombstone
-    deletion = deleted(put(), PEER)
-    later = reborn(deletion)
-    older = put(FAR, NOW + SECOND)
+    deletion = deleted(put(a=1), PEER)
+    later = reborn(deletion, a=2)
+    older = put(FAR, NOW + SECOND, a=1)
 
     def come() -> None:
         site.merge(deletion)
@@ -101,11 +76,11 @@ def test_and_on_record_where_it_arrives_although_its_stamp_names_the_deletion(si
 
 def test_an_older_deletion_that_comes_again_is_not_the_one_that_takes_the_row(site: StateSite) -> None:
     # given: a row on top of a deletion, and a newer one, whose call ended before it had removed the row
-    first = put()
+    first = put(a=1)
     older, newer = deleted(first), deleted(first, at=LATER + 30 * SECOND)
     site.now = newer.version.timestamp
     site.merge(older)
-    site.merge(reborn(older))
+    site.merge(reborn(older, a=2))
     site.fail("write", Unavailable("no answer"))
     with pytest.raises(Unavailable):
         site.merge(newer)

@@ -4,57 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import permutations
-from typing import Any
 
 import pytest
 
-from distributary.domain.change import Change
 from distributary.domain.conflict import Resolution
 from distributary.domain.errors import MalformedMessage, NotSettled, Unavailable
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.merge import Effect, Merged
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, item, key
+from tests.unit.state_changes import LATER, after, deleted, put, reborn
 from tests.unit.state_sites import StateSite
-
-LATER = NOW + 30 * SECOND
 
 
 @pytest.fixture
 def site() -> StateSite:
     return StateSite(HOME)
-
-
-def put(region: str = PEER, at: int = NOW, **attributes: Any) -> Change:
-    """What another region ships after an application has put the row there."""
-    there = StateSite(region, now=at)
-    there.put(**attributes)
-    return there.change()
-
-
-def after(change: Change, region: str = FAR, at: int = LATER, **attributes: Any) -> Change:
-    """What a region ships after an update on top of a change."""
-    there = StateSite(region, now=at)
-    there.merge(change)
-    there.settle_all()
-    there.update(**attributes)
-    return there.change()
-
-
-def deleted(change: Change, region: str = FAR, at: int = LATER) -> Change:
-    """What a region ships after it has deleted a row that it knew from a change."""
-    there = StateSite(region, now=at)
-    there.merge(change)
-    there.settle_all()
-    there.delete()
-    return there.change()
-
-
-def reborn(deletion: Change, region: str = PEER, at: int = LATER + SECOND, **attributes: Any) -> Change:
-    """What a region ships after it has put a row on top of a deletion."""
-    there = StateSite(region, now=at)
-    there.merge(deletion)
-    there.put(**attributes)
-    return there.change()
 
 
 def test_a_row_that_is_absent_is_inserted(site: StateSite) -> None:

@@ -1,0 +1,157 @@
+"""A conflict on record under policies with memory tells whose row it is of, both states, and what each had seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+
+from distributary.domain.change import Change
+from distributary.domain.conflict import Conflict, Resolution
+from distributary.domain.errors import Unavailable
+from distributary.domain.merge import Effect, Merged
+from distributary.domain.policies import Policy
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, key
+from tests.unit.state_changes import LATER, deleted, put, reborn
+from tests.unit.state_sites import StateSite
+
+Meeting: TypeAlias = tuple[StateSite, Change, Change]
+"""A site that has put one conflict on record, of the change that arrives and the one that is there."""
+
+
+def joined() -> Meeting:
+    """Two regions have written the row."""
+    site, one, other = StateSite(HOME), put(PEER, n=3), put(FAR, n=4)
+    site.merge(one)
+    site.merge(other)
+    return site, other, one
+
+
+def kept_out() -> Meeting:
+    """A row arrives that a deletion does not let in."""
+    site, row, deletion = StateSite(HOME), put(PEER, n=3), deleted(put(FAR, n=4))
+    site.merge(deletion)
+    site.merge(row)
+    return site, row, deletion
+
+
+def taken() -> Meeting:
+    """A deletion arrives that takes a row unseen."""
+    site, row, deletion = StateSite(HOME), put(PEER, n=3), deleted(put(FAR, n=4))
+    site.merge(row)
+    site.merge(deletion)
+    return site, deletion, row
+
+
+def outrun() -> Meeting:
+    """A deletion and a row on top of it come after a call has read the tombstone, before it reads the row."""
+    site, deletion = StateSite(HOME), deleted(put(PEER, a=1), PEER)
+    row, older = reborn(deletion, a=2), put(FAR, NOW + SECOND, a=1)
+
+    def come() -> None:
+        site.merge(deletion)
+        site.merge(row)
+
+    site.interrupt("look", lambda: None, come)
+    site.merge(older)
+    return site, older, row
+
+
+def raced() -> Meeting:
+    """A deletion comes after a call has looked, before it inserts."""
+    site, row, deletion = StateSite(HOME), put(PEER, n=3), deleted(put(FAR, n=4))
+    site.interrupt("write", lambda: site.merge(deletion))
+    site.merge(row)
+    return site, row, deletion
+
+
+def note_only(site: StateSite, deletion: Change) -> None:
+    """A call notes a deletion, and ends before it looks at the row."""
+    site.fail("remembered", Unavailable("gone"))
+    with pytest.raises(Unavailable):
+        site.merge(deletion)
+
+
+def left_for_a_put() -> Meeting:
+    """A call has noted a deletion and ended; a row on top of that deletion arrives."""
+    site, row, deletion = StateSite(HOME), put(PEER, n=3), deleted(put(FAR, n=4))
+    site.merge(row)
+    note_only(site, deletion)
+    site.merge(reborn(deletion, FAR, n=1))
+    return site, row, deletion
+
+
+def left_for_an_older_deletion() -> Meeting:
+    """A call has noted a deletion and ended; an older one, which the row was made on top of, comes again."""
+    older, newer = deleted(put(FAR, n=4)), deleted(put(FAR, n=4), at=LATER + 30 * SECOND)
+    site, row = StateSite(HOME, now=newer.version.timestamp), reborn(older, n=1)
+    site.merge(row)
+    note_only(site, newer)
+    assert site.merge(older) == Merged(Effect.DELETED), "what a newer deletion takes is no conflict of the older one"
+    return site, row, newer
+
+
+def left_by_an_insert() -> Meeting:
+    """A call keeps a row out, while another that had looked before the deletion came inserts it, and ends."""
+    site, row, deletion = StateSite(HOME, now=LATER), put(PEER, n=3), deleted(put(PEER, n=3), PEER)
+    other = put(FAR, NOW + SECOND, n=4)
+    inserted = StateSite(HOME)
+    inserted.merge(other)
+    site.merge(deletion)
+    site.interrupt("look_back", lambda: site.table.write(key(), inserted.present().image))
+    site.merge(row)
+    return site, other, deletion
+
+
+MEETINGS = pytest.mark.parametrize(
+    "meet",
+    [
+        joined, kept_out, taken, outrun, raced, left_for_a_put, left_for_an_older_deletion, left_by_an_insert,
+    ],
+)  # fmt: skip
+
+
+def only(site: StateSite) -> Conflict:
+    (conflict,) = site.conflicts
+    return conflict
+
+
+@MEETINGS
+def test_whose_row_it_is(meet: Callable[[], Meeting]) -> None:
+    site, *_ = meet()
+    assert only(site).key == key()
+
+
+@MEETINGS
+def test_which_states_have_met(meet: Callable[[], Meeting]) -> None:
+    site, arriving, present = meet()
+    assert (only(site).arriving.version, only(site).present.version) == (arriving.version, present.version)
+
+
+@MEETINGS
+def test_what_each_had_seen(meet: Callable[[], Meeting]) -> None:
+    site, arriving, present = meet()
+    assert (only(site).arriving.context, only(site).present.context) == (arriving.context, present.context)
+
+
+@MEETINGS
+def test_what_each_showed(meet: Callable[[], Meeting]) -> None:
+    site, arriving, present = meet()
+    assert (only(site).arriving.image, only(site).present.image) == (arriving.image, present.image)
+
+
+@MEETINGS
+def test_by_which_policy_it_was_resolved(meet: Callable[[], Meeting]) -> None:
+    site, *_ = meet()
+    assert only(site).policy == Policy.LAST_WRITER_WINS.value
+
+
+@pytest.mark.parametrize(
+    ("at", "resolution"), [(NOW, Resolution.KEPT), (LATER, Resolution.ARRIVED)], ids=["older", "newer"]
+)
+def test_which_of_two_rows_is_to_be_seen(at: int, resolution: Resolution) -> None:
+    site = StateSite(HOME)
+    site.merge(put(PEER, at=NOW + SECOND, a=1))
+    site.merge(put(FAR, at=at, a=2))
+    assert only(site).resolution is resolution
