@@ -222,39 +222,3 @@ def test_a_row_of_before_that_no_record_will_settle_is_taken_as_it_is_after_a_wh
         site.merge(change)
     site.merge(change, take_unsettled=True)
     assert site.number == "9"
-
-
-def on_top_of(row: Row) -> Change:
-    """A change of another region whose writer had seen the row."""
-    assert row.version is not None
-    change = change_of(n=9, at=row.version.timestamp + SECOND, home=FAR)
-    return replace(change, context=row.context.including(change.version))
-
-
-def test_a_stamping_writers_row_of_before_that_a_change_was_made_on_top_of_is_replaced_at_once() -> None:
-    plain = Site(HOME)
-    plain.put_stamped(n=1)
-    plain.settle_all()
-    site = with_policies(plain)
-    site.merge(on_top_of(plain.present()))
-    assert site.number == "9"
-
-
-def test_a_stamping_writers_row_of_the_very_instant_is_waited_for() -> None:
-    plain = Site(HOME, now=BEGIN)
-    plain.put_stamped(timestamp=BEGIN, n=1)
-    site = with_policies(plain)
-    with pytest.raises(NotSettled):
-        site.merge(on_top_of(plain.present()))
-
-
-def test_a_row_of_before_that_is_taken_as_it_is_is_known_to_have_been_there() -> None:
-    # given: a stamp of before over another content
-    site, version = with_policies(Site(HOME)), Version(NOW, 1, PEER)
-    site.table.write(key(), {**stamp_image(item(n=2), version), "n": {"N": "1"}})
-
-    # when: a change that has not seen it is merged after a while
-    site.merge(change_of(n=9, at=NOW + SECOND, home=FAR), take_unsettled=True)
-
-    # then
-    assert site.present().context.covers(version)

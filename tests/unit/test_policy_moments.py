@@ -1,4 +1,4 @@
-"""What a change finds under policies with memory: work half done, a row that is gone; and what is told of its effect."""
+"""What a change finds under policies with memory: work half done, a row that is gone; what is told of its effect."""
 
 from __future__ import annotations
 

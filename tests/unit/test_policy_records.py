@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import pytest
 
-from distributary.domain.change import Change
+from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Conflict, Resolution
-from distributary.domain.errors import Unavailable
+from distributary.domain.errors import NotSettled, Unavailable
 from distributary.domain.merge import Effect, Merged
 from distributary.domain.policies import Policy
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, key
@@ -104,10 +104,40 @@ def left_by_an_insert() -> Meeting:
     return site, other, deletion
 
 
+def taken_for_settled() -> Meeting:
+    """Another region's row has taken the place of a write that was waited for too long, and that is captured now."""
+    site, row = StateSite(HOME), put(FAR, n=4)
+    site.put(n=3)
+    write = site.last()
+    site.merge(row, take_unsettled=True)
+    return site, shipped(site, write), row
+
+
+def noted_meanwhile() -> Meeting:
+    """A deletion comes while a write is captured, and cannot tell of the row yet."""
+    site, deletion = StateSite(HOME), deleted(put(FAR, n=4))
+
+    def come() -> None:
+        with pytest.raises(NotSettled):
+            site.merge(deletion)
+
+    site.put(n=3)
+    site.interrupt("write", come)
+    return site, shipped(site, site.last()), deletion
+
+
+def shipped(site: StateSite, write: StreamRecord) -> Change:
+    """What is shipped of a write of this region."""
+    change = site.settle(write).change
+    assert change is not None
+    return change
+
+
 MEETINGS = pytest.mark.parametrize(
     "meet",
     [
         joined, kept_out, taken, outrun, raced, left_for_a_put, left_for_an_older_deletion, left_by_an_insert,
+        taken_for_settled, noted_meanwhile,
     ],
 )  # fmt: skip
 
@@ -147,11 +177,25 @@ def test_by_which_policy_it_was_resolved(meet: Callable[[], Meeting]) -> None:
     assert only(site).policy == Policy.LAST_WRITER_WINS.value
 
 
-@pytest.mark.parametrize(
-    ("at", "resolution"), [(NOW, Resolution.KEPT), (LATER, Resolution.ARRIVED)], ids=["older", "newer"]
+RESOLVED = pytest.mark.parametrize(
+    ("at", "resolution"), [(NOW - SECOND, Resolution.KEPT), (LATER, Resolution.ARRIVED)], ids=["older", "newer"]
 )
+
+
+@RESOLVED
 def test_which_of_two_rows_is_to_be_seen(at: int, resolution: Resolution) -> None:
     site = StateSite(HOME)
-    site.merge(put(PEER, at=NOW + SECOND, a=1))
+    site.merge(put(PEER, at=NOW, a=1))
     site.merge(put(FAR, at=at, a=2))
+    assert only(site).resolution is resolution
+
+
+@RESOLVED
+def test_whether_a_write_of_this_region_is_to_be_seen(at: int, resolution: Resolution) -> None:
+    site = StateSite(HOME, now=at)
+    site.put(a=1)
+    write = site.last()
+    site.now = LATER
+    site.merge(put(FAR, at=NOW, a=2), take_unsettled=True)
+    site.settle(write)
     assert only(site).resolution is resolution
