@@ -133,13 +133,11 @@ def shipped(site: StateSite, write: StreamRecord) -> Change:
     return change
 
 
-MEETINGS = pytest.mark.parametrize(
-    "meet",
-    [
-        joined, kept_out, taken, outrun, raced, left_for_a_put, left_for_an_older_deletion, left_by_an_insert,
-        taken_for_settled, noted_meanwhile,
-    ],
-)  # fmt: skip
+AT_ONCE = [joined, kept_out, taken, outrun, taken_for_settled]
+LATE = [raced, left_for_a_put, left_for_an_older_deletion, left_by_an_insert, noted_meanwhile]
+"""Where the deletion came to light when the row had been merged."""
+
+MEETINGS = pytest.mark.parametrize("meet", [*AT_ONCE, *LATE])
 
 
 def only(site: StateSite) -> Conflict:
@@ -172,6 +170,19 @@ def test_what_each_showed(meet: Callable[[], Meeting]) -> None:
 
 
 @MEETINGS
+def test_in_which_replica_it_was_resolved_and_when(meet: Callable[[], Meeting]) -> None:
+    site, *_ = meet()
+    conflict = only(site)
+    assert (conflict.dataset, conflict.table, conflict.region, conflict.at) == ("orders", "orders", HOME, site.now)
+
+
+@pytest.mark.parametrize(("meet", "late"), [(each, each in LATE) for each in (*AT_ONCE, *LATE)])
+def test_whether_it_is_named_by_both_states(meet: Callable[[], Meeting], late: bool) -> None:
+    site, *_ = meet()
+    assert only(site).late is late
+
+
+@MEETINGS
 def test_by_which_policy_it_was_resolved(meet: Callable[[], Meeting]) -> None:
     site, *_ = meet()
     assert only(site).policy == Policy.LAST_WRITER_WINS.value
@@ -199,3 +210,17 @@ def test_whether_a_write_of_this_region_is_to_be_seen(at: int, resolution: Resol
     site.merge(put(FAR, at=NOW, a=2), take_unsettled=True)
     site.settle(write)
     assert only(site).resolution is resolution
+
+
+def test_a_row_that_a_deletion_had_seen_is_taken_for_it_on_no_record() -> None:
+    # given: a call that has noted a deletion of a row, and ended
+    site, row = StateSite(HOME), put(PEER, n=3)
+    deletion = deleted(row)
+    site.merge(row)
+    note_only(site, deletion)
+
+    # when
+    site.merge(reborn(deletion, n=1))
+
+    # then
+    assert (site.number, site.conflicts) == ("1", [])
