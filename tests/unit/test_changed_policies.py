@@ -164,6 +164,7 @@ def test_an_sql_database_writes_what_was_decided_at_once() -> None:
     assert (stamp.writer, stamp.version.region) == (Writer.APPLICATION, HOME)
     assert {PEER, HOME} <= stamp.context.entries.keys()
     assert stamp.version > written
+    assert stamp.version.sequence == 0, "no transaction draws that version"
     document = document_of_row(home.present().image) or {}
     assert (document["g"], "u" in document) == ("2", False)
 
