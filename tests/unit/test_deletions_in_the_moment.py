@@ -185,3 +185,18 @@ def test_a_write_that_stays_deleted_is_a_conflict_unless_the_deletion_had_seen_i
     write, deletion = change_of(n=1), deletion_of(at=NOW + 1, home=FAR)
     site.merge(knowing(deletion, write.version) if seen else deletion)
     assert site.merge(write) == Merged(Effect.KEPT, conflict=not seen)
+
+
+def test_a_copy_of_another_regions_mark_is_removed_where_its_row_is_to_stay_deleted(site: Site) -> None:
+    # given: another region has marked a row for removal, and an application copies that here, where it is deleted
+    change, there = change_of(n=1), Site(FAR)
+    there.merge(change)
+    marked_by(there, at=NOW + 1)
+    site.merge(deletion_of(at=NOW + 1))
+    site.put_image(there.present().image)
+
+    # when: the row's change comes again
+    site.merge(change)
+
+    # then
+    assert site.row() is None
