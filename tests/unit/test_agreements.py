@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from distributary.domain.change import TOMBSTONE_AGE, TRUSTED_AGE, StreamRecord
+from distributary.domain.conflict import Resolution
 from distributary.domain.dataset import Dataset, Engine, KeySchema, KeyType, ReplicaSite, TtlDeletes
 from distributary.domain.delivery import Received
 from distributary.domain.errors import Throttled
@@ -58,6 +59,14 @@ def test_rows_keep_what_earlier_releases_wrote_into_them() -> None:
         Writer.REPLICATION_DELETES: "x",
     }
     assert STAMPING_SEQUENCE == 2**134
+
+
+def test_journals_and_events_tell_how_a_conflict_was_resolved_as_earlier_releases_did() -> None:
+    assert {resolution: resolution.value for resolution in Resolution} == {
+        Resolution.ARRIVED: "arrived",
+        Resolution.KEPT: "kept",
+        Resolution.MERGED: "merged",
+    }
 
 
 def test_key_types_are_called_as_in_dynamodb() -> None:

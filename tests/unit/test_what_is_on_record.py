@@ -10,7 +10,7 @@ import pytest
 
 from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict
-from distributary.domain.errors import Unavailable
+from distributary.domain.errors import NotSettled, Unavailable
 from distributary.domain.merge import Effect, Merged
 from distributary.domain.policies import Policy
 from tests.unit import conflicts
@@ -21,7 +21,7 @@ Meeting: TypeAlias = tuple[Site, Change, Change]
 
 OLDER, NEWER = change_of(n=1, home=PEER), change_of(n=2, home=FAR, at=NOW + SECOND)
 OLDER_DELETION, NEWER_DELETION = deletion_of(home=FAR, at=NOW - SECOND), deletion_of(home=FAR, at=NOW + SECOND)
-LAST_DELETION = deletion_of(home=HOME, at=NOW + 2 * SECOND)
+LAST_DELETION = deletion_of(home="sa-east-1", at=NOW + 2 * SECOND)
 
 
 def replaced() -> Meeting:
@@ -82,8 +82,35 @@ def replaced_meanwhile() -> Meeting:
     return site, newer, LAST_DELETION
 
 
+def left_by_an_insert() -> Meeting:
+    """A deletion comes after a call has looked, before it inserts; that call then ends, and the insert is captured."""
+    site = Site(HOME)
+    site.interrupt("write", lambda: site.merge(NEWER_DELETION))
+    site.fail("written", Unavailable("gone"))
+    with pytest.raises(Unavailable):
+        site.merge(OLDER)
+    site.settle(site.last())
+    return site, OLDER, NEWER_DELETION
+
+
+def captured_meanwhile() -> Meeting:
+    """A deletion is noted while a write of this region is captured, which it has to wait for."""
+    site = Site(HOME)
+
+    def note() -> None:
+        with pytest.raises(NotSettled):
+            site.merge(LAST_DELETION)
+
+    site.put(n=1)
+    site.now += 5 * SECOND
+    site.interrupt("write", note)
+    change = site.settle(site.last()).change
+    assert change is not None
+    return site, change, LAST_DELETION
+
+
 AT_ONCE = [replaced, too_late, taken, kept_out, over_a_deletion]
-LATE = [inserted_meanwhile, replaced_meanwhile]
+LATE = [inserted_meanwhile, replaced_meanwhile, left_by_an_insert, captured_meanwhile]
 """Where the deletion came to light when the row had been merged."""
 
 MEETINGS = pytest.mark.parametrize("meet", [*AT_ONCE, *LATE])
@@ -110,6 +137,12 @@ def test_which_states_have_met(meet: Callable[[], Meeting]) -> None:
 def test_what_each_had_seen(meet: Callable[[], Meeting]) -> None:
     site, arriving, present = meet()
     assert (only(site).arriving.context, only(site).present.context) == (arriving.context, present.context)
+
+
+@MEETINGS
+def test_what_each_showed(meet: Callable[[], Meeting]) -> None:
+    site, arriving, present = meet()
+    assert (only(site).arriving.image, only(site).present.image) == (arriving.image, present.image)
 
 
 @MEETINGS
