@@ -56,6 +56,12 @@ def test_the_message_that_all_others_here_are_made_from_is_good() -> None:
     assert unpack(deletions(), SHOP) == [deletion_of("a")]
 
 
+def test_a_state_of_which_something_is_left_to_be_joined_has_no_place_in_a_message() -> None:
+    """Capture joins it; a row that came in bulk would show what nobody has joined."""
+    with pytest.raises(MalformedMessage):
+        unpack(block(states=['{"a": {"n": {"q": ["5"]}}}', None]), SHOP)
+
+
 WRONG_TYPES: tuple[Any, ...] = (None, True, 0, 1.5, "text", [], ["x"], [None], [[]], {}, {"id": "a"}, [1, 2])
 PARTS = ("table", "key", "columns", "stamps", "sources", "captured_at", "deletes")
 

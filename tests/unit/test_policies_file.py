@@ -8,7 +8,7 @@ import pytest
 
 from distributary.domain.dataset import Dataset, Engine, KeySchema
 from distributary.domain.errors import InvalidSettings
-from distributary.domain.policies import AttributePolicy, AttributeRule, Policies, Policy
+from distributary.domain.policies import AttributePolicy, AttributeRule, Handed, Policies, Policy
 from distributary.settings import load
 from distributary.settings_file import SettingsFile
 from distributary.settings_policies import attributes
@@ -22,6 +22,7 @@ A_FUNCTION = '{ custom = "prices.rules:highest" }'
 COUNTER = AttributeRule(AttributePolicy.COUNTER)
 
 EVERY_REGION_ONCE = "list each of us-east-1, eu-west-1 once, the region that wins first"
+KINDS = "use one of text, number, boolean, json"
 ANY_POLICY = (
     'use one of counter, add_wins_set, max, min, or { custom = "package.module:function" }, and quote a name with dots'
 )
@@ -73,9 +74,16 @@ MISTAKES = {
         COLUMNS + f'"{table}.units" = "max"', f"datasets.shop.attributes.{table}.units",
         "add the table to tables, or remove the line")
        for table in ("sales.items", "stock.items", "Public.items")},
-    "function for Aurora": Mistake(
-        COLUMNS + f'"public.items.units" = {A_FUNCTION}', "datasets.shop.attributes.public.items.units",
-        "use one of counter, add_wins_set, max, min"),
+    **{f"column handed over as {value}": Mistake(
+        COLUMNS + f'"public.items.units" = {{ custom = "a:b", type = {value} }}',
+        "datasets.shop.attributes.public.items.units.type", KINDS)
+       for value in ('"numeric"', '""', "5", "[]", "true")},
+    "type of an attribute": Mistake(
+        ATTRIBUTES + 'stock = { custom = "a:b", type = "number" }', "datasets.orders.attributes.stock.type",
+        "remove it"),
+    "type without a function": Mistake(
+        COLUMNS + '"public.items.units" = { type = "number" }', "datasets.shop.attributes.public.items.units",
+        ANY_POLICY),
     **{f"from {value}": Mistake(
         ORDERS + f"policies_from = {value}", "datasets.orders.policies_from",
         "write one with its zone, as in 2026-12-01T00:00:00Z")
@@ -167,6 +175,18 @@ def test_a_column_is_named_with_schema_and_table(file: Path, name: str) -> None:
     assert rules == {name: COUNTER}
 
 
+@pytest.mark.parametrize("handed", list(Handed), ids=lambda handed: handed.value)
+def test_a_column_is_handed_to_its_function_as_the_file_says(file: Path, handed: Handed) -> None:
+    dataset = loaded(file, COLUMNS + f'"public.items.units" = {{ custom = "a:b", type = "{handed.value}" }}')
+    assert dataset.attributes == {"public.items.units": AttributeRule(AttributePolicy.CUSTOM, "a:b", handed)}
+
+
+def test_a_column_of_which_the_file_says_nothing_is_handed_over_as_text(file: Path) -> None:
+    dataset = loaded(file, COLUMNS + f'"public.items.units" = {A_FUNCTION}')
+    rule = AttributeRule(AttributePolicy.CUSTOM, "prices.rules:highest", Handed.TEXT)
+    assert dataset.policies_of("public.items").rules == {"units": rule}
+
+
 @pytest.mark.parametrize("policy", [policy for policy in Policy if policy is not Policy.REGION_PRIORITY])
 def test_an_aurora_database_has_the_policies_of_rows_for_all_its_tables(file: Path, policy: Policy) -> None:
     dataset = loaded(file, SHOP + f'conflict = "{policy.value}"')
@@ -222,6 +242,8 @@ def test_every_part_of_the_policies_has_its_own_digest(file: Path) -> None:
         ATTRIBUTES + 'price = "counter"',
         ORDERS + 'policies_from = 2026-12-01T00:00:00Z\n[datasets.orders.attributes]\nstock = "max"',
     ]
+
+    texts += [COLUMNS + f'"public.items.units" = {{ custom = "a:b", type = "{each.value}" }}' for each in Handed]
 
     # when / then
     assert len({loaded(file, text).policies for text in texts}) == len(texts)

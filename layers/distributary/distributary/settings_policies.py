@@ -9,7 +9,7 @@ from typing import Any
 
 from distributary.domain.dataset import Engine, KeySchema
 from distributary.domain.image import OWN_ATTRIBUTES
-from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
+from distributary.domain.policies import AttributePolicy, AttributeRule, Handed, Policy
 from distributary.settings_file import SettingsFile
 
 KEYS = frozenset(
@@ -86,15 +86,25 @@ def redacted(file: SettingsFile, value: Any, here: str) -> frozenset[str]:
 def _rule(file: SettingsFile, told: Any, here: str, engine: Engine) -> AttributeRule:
     if told in _NAMED:
         return AttributeRule(AttributePolicy(told))
-    if not isinstance(told, dict) or told.keys() != {"custom"}:
+    if not isinstance(told, dict) or not {"custom"} <= told.keys() <= {"custom", "type"}:
         # A name with dots that lacks its quotes is a table of tables in TOML.
         raise file.refuse(here, f"{told!r} is no policy", f"{_ONE_OF}, or {_OWN}, and quote a name with dots")
-    if engine is Engine.AURORA:
-        raise file.refuse(here, "needs DynamoDB: in Aurora a trigger stamps rows, and it knows no Python", _ONE_OF)
     function = told["custom"]
     if not isinstance(function, str) or not _FUNCTION.fullmatch(function):
         raise file.refuse(f"{here}.custom", f"{function!r} names no function", 'write "package.module:function"')
-    return AttributeRule(AttributePolicy.CUSTOM, function)
+    return AttributeRule(AttributePolicy.CUSTOM, function, _handed(file, told, here, engine))
+
+
+def _handed(file: SettingsFile, told: Mapping[str, Any], here: str, engine: Engine) -> Handed | None:
+    """As what the function gets its values; DynamoDB's tell it themselves."""
+    if engine is not Engine.AURORA:
+        if "type" in told:
+            raise file.refuse(f"{here}.type", "is for Aurora: the values of DynamoDB have their own types", "remove it")
+        return None
+    kinds = [each.value for each in Handed]
+    if told.get("type", Handed.TEXT.value) not in kinds:
+        raise file.refuse(f"{here}.type", f"{told['type']!r} is nothing to hand over", f"use one of {', '.join(kinds)}")
+    return Handed(told.get("type", Handed.TEXT.value))
 
 
 def _check_attribute(file: SettingsFile, name: str, here: str, key: KeySchema) -> None:

@@ -18,6 +18,7 @@ from distributary.domain.image import OWN_ATTRIBUTES, AttributeValue, Image
 from distributary.domain.stamp import Stamp, Writer, is_plain_stamp, is_stamp, parse
 from distributary.domain.state_documents import incarnation_in
 from distributary.domain.state_texts import document_in, state_text
+from distributary.domain.unjoined import tells_of_unjoined
 
 Column: TypeAlias = Sequence[str | None]
 """Texts as PostgreSQL writes them, none for NULL."""
@@ -219,7 +220,10 @@ def _check_states(states: Any, stamps: Sequence[str], deletes: bool) -> None:
     _check_values([states], len(stamps))
     for text, stamp in zip(states, stamps, strict=True):
         if text is not None:
-            incarnation_in(document_in(text), parse(stamp).version)
+            document = document_in(text)
+            incarnation_in(document, parse(stamp).version)
+            if tells_of_unjoined(document):
+                raise MalformedMessage("a state that is not joined")
 
 
 def _check_stamps(stamps: Sequence[str], home: str, regions: Sequence[str]) -> None:

@@ -8,9 +8,10 @@ value that its policy cannot mean, a new *era* of it begins; of two eras the lat
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import reduce
 from typing import NamedTuple, TypeAlias
 
 from distributary.domain.image import AttributeValue
@@ -95,11 +96,15 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class AttributeLattice:
-    """The operations on the states of one attribute. choose: for Chosen, which of two values it is."""
+    """The operations on the states of one attribute. choose: for Chosen, which of two values it is.
+
+    only_numbers: nothing but a number can be chosen.
+    """
 
     policy: AttributePolicy
     notation: Notation
     choose: Callable[[AttributeValue, AttributeValue], AttributeValue]
+    only_numbers: bool = False
 
     def began(self, value: AttributeValue | None, era: Version = ALWAYS) -> AttributeState | None:
         """The state of a value that was there before replication knew it; none where nothing was."""
@@ -151,13 +156,23 @@ class AttributeLattice:
                 return AttributeState(Chosen(self._chosen(mine, theirs)), one.era)
         return max(one, other, key=_rank)  # of different kinds: two regions began the attribute unlike
 
+    @property
+    def chooses(self) -> bool:
+        """Whether its values become one by being compared or joined themselves."""
+        return self._proper() is Chosen
+
+    def chosen_of(self, values: Sequence[AttributeValue]) -> AttributeValue:
+        """All of them as one."""
+        return reduce(self._chosen, values)
+
     def _fits(self, value: AttributeValue | None) -> bool:
         match self.policy:
             case AttributePolicy.COUNTER:
                 return countable(value, self.notation) is not None
             case AttributePolicy.ADD_WINS_SET:
                 return elements_of(value, self.notation) is not None
-        return value is not None and "NULL" not in value
+        number = not self.only_numbers or countable(value, self.notation) is not None
+        return value is not None and "NULL" not in value and number
 
     def _proper(self) -> type[Counter | Elements | Chosen]:
         match self.policy:

@@ -99,7 +99,7 @@ class Dataset:
         if self.priority:
             told["priority"] = self.priority
         if self.attributes:
-            told["attributes"] = {name: (rule.policy.value, rule.function) for name, rule in self.attributes.items()}
+            told["attributes"] = {name: rule.told for name, rule in self.attributes.items()}
         if self.policies_from:
             told["from"] = self.policies_from
         return fingerprint(json.dumps(told, sort_keys=True))

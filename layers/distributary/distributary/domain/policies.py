@@ -30,12 +30,30 @@ class AttributePolicy(Enum):
     CUSTOM = "custom"
 
 
+class Handed(Enum):
+    """As what a custom function gets the values of an SQL database's column, and gives one back."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    JSON = "json"
+
+
 @dataclass(frozen=True, slots=True)
 class AttributeRule:
-    """The policy of one attribute. function: "package.module:function", of a custom one."""
+    """The policy of one attribute. function: "package.module:function", of a custom one.
+
+    handed: of a column's custom one; none in DynamoDB, whose values tell their types.
+    """
 
     policy: AttributePolicy
     function: str = ""
+    handed: Handed | None = None
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All of it, as the digest of the policies takes it in."""
+        return self.policy.value, self.function, *([self.handed.value] if self.handed else [])
 
 
 @dataclass(frozen=True, slots=True)

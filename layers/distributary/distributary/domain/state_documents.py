@@ -12,6 +12,7 @@
         k, d    a set's kind, and its elements by the version that added them
         p       (empty) a value that the policy cannot mean, or none
         c       (empty) a value that a function has made and that an application could not have written
+        q       values that writes have replaced and nobody has joined with the row's own, see `unjoined` (SQL only)
 
 Nothing in a state is newer than the state, and the deletion beneath it is older.
 
@@ -22,36 +23,40 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Any
 
 from distributary.domain.base_state import Base, Register, Registers, Unit
-from distributary.domain.crdt import ALWAYS, AttributeState, Body, Chosen, Counter, Elements, Plain, Total
+from distributary.domain.crdt import ALWAYS, AttributeState
 from distributary.domain.errors import MalformedStamp, PoliciesAhead
 from distributary.domain.image import AttributeValue, Image
-from distributary.domain.notation import Notation, elements_of, set_of, value_of
+from distributary.domain.part_documents import (
+    attribute_from,
+    attribute_part,
+    checked_text,
+    count_from,
+    version_from,
+    version_in,
+    without_others,
+)
 from distributary.domain.policies import Policy
 from distributary.domain.row_state import RowState, StateLattice
-from distributary.domain.stamp import parse_version, version_text
 from distributary.domain.version import Context, Version
 
 Document = Mapping[str, Any]
-
-SPAN = 200
-"""Powers of ten that a counter's amounts stay within; what is countable lies well within them."""
 
 
 def document_of(state: RowState) -> dict[str, Any]:
     """The document of a state. `state_from` reads it, given the values that stand in the row."""
     told: dict[str, Any] = {}
     if state.incarnation != ALWAYS:
-        told["f" if state.from_plain else "i"] = _text(state.incarnation)
+        told["f" if state.from_plain else "i"] = version_in(state.incarnation)
     if state.generation > 1:
         told["g"] = f"{state.generation:x}"
     if state.disputes:
         told["u"] = f"{state.disputes:x}"
     told |= _unit(state.base, state.version) if isinstance(state.base, Unit) else _registers(state.base, state.version)
-    own = {name: part for name, each in sorted(state.attributes.items()) if (part := _attribute(each))}
+    own = {name: part for name, each in sorted(state.attributes.items()) if (part := attribute_part(each))}
     return {**told, "a": own} if own else told
 
 
@@ -66,22 +71,31 @@ def state_from(
     if document is None:
         return lattice.began(content, version, context)
     try:
-        generation = _count(document.get("g", "1"))
+        generation = generation_in(document)
         if generation > lattice.policies.generation:
             raise PoliciesAhead(f"a row of generation {generation}, this function has {lattice.policies.generation}")
         told = document.get("a", {})
-        base_version = _version(document["b"], version) if "b" in document else version
+        base_version = version_from(document["b"], version) if "b" in document else version
         own: dict[str, AttributeState] = {}
         for name, each in lattice.lattices.items():
-            state = _attribute_from(told[name], content.get(name), version, lattice) if name in told else None
+            part = without_others(told[name], each) if name in told else None
+            state = attribute_from(part, content.get(name), version, each) if part is not None else None
             state = state or each.began(content.get(name), base_version)
             if state is not None:
                 own[name] = state
         base = _base_from(document, lattice.without_own(content), (base_version, version), lattice)
         incarnation, from_plain = incarnation_in(document, version)
-        disputes = _count(document.get("u", "0"))
+        disputes = count_from(document.get("u", "0"))
         return RowState(version, context, base, own, incarnation, from_plain, generation, disputes)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
+        raise MalformedStamp(str(document)[:80]) from error
+
+
+def generation_in(document: Document) -> int:
+    """Of the policies under which a state was written; raises MalformedStamp."""
+    try:
+        return count_from(document.get("g", "1"))
+    except (TypeError, ValueError) as error:
         raise MalformedStamp(str(document)[:80]) from error
 
 
@@ -92,7 +106,7 @@ def incarnation_in(document: Document | None, version: Version) -> tuple[Version
     """
     try:
         if document is None or "f" in document:
-            return (version if document is None else _version(document["f"], version)), True
+            return (version if document is None else version_from(document["f"], version)), True
         return (_older(document["i"], version) if "i" in document else ALWAYS), False
     except (TypeError, ValueError, AttributeError) as error:
         raise MalformedStamp(str(document)[:80]) from error
@@ -119,7 +133,7 @@ def from_attribute(value: AttributeValue | None) -> Document | None:
 
 
 def _unit(base: Unit, version: Version) -> dict[str, Any]:
-    told: dict[str, Any] = {} if base.version == version else {"b": _text(base.version)}
+    told: dict[str, Any] = {} if base.version == version else {"b": version_in(base.version)}
     return {**told, "o": ".".join(f"{each:x}" for each in base.order)} if base.order else told
 
 
@@ -129,8 +143,8 @@ def _registers(base: Registers, version: Version) -> dict[str, Any]:
         by_version.setdefault(each.version, []).append(name)
     there = Tally(each.version for each in base.known.values() if each.value is not None)
     usual = max(there, key=lambda each: (there[each], each), default=version)
-    told: dict[str, Any] = {} if usual == version else {"b": _text(usual)}
-    others = {_text(at): _unusual(names, base) if at == usual else names for at, names in by_version.items()}
+    told: dict[str, Any] = {} if usual == version else {"b": version_in(usual)}
+    others = {version_in(at): _unusual(names, base) if at == usual else names for at, names in by_version.items()}
     others = {at: names for at, names in sorted(others.items()) if names}
     return {**told, "w": others} if others else told
 
@@ -145,7 +159,7 @@ def _base_from(document: Document, content: Image, versions: tuple[Version, Vers
     if lattice.policies.base is Policy.ATTRIBUTE_MERGE:
         known = {name: Register(version, value) for name, value in content.items()}
         for at, names in document.get("w", {}).items():
-            known |= {_checked(name): Register(_version(at, newest), content.get(name)) for name in names}
+            known |= {checked_text(name): Register(version_from(at, newest), content.get(name)) for name in names}
         return Registers(known)
     order = tuple(int(each, 16) for each in document["o"].split(".")) if "o" in document else ()
     return Unit(content, version, _fitting(order, version, lattice))
@@ -158,98 +172,11 @@ def _fitting(order: tuple[int, ...], version: Version, lattice: StateLattice) ->
     return order if len(order) == len(from_new.order) else from_new.order
 
 
-def _attribute(state: AttributeState) -> dict[str, Any]:
-    told = _body(state.body)
-    return told if state.era == ALWAYS else {**told, "e": _text(state.era)}
-
-
-def _body(body: Body) -> dict[str, Any]:
-    match body:
-        case Counter(base, totals):
-            amounts = {region: [f"{at.number:x}", _decimal(at.amount)] for region, at in sorted(totals.items())}
-            return {"n": _decimal(base), "t": amounts}
-        case Elements(kind, added):
-            by_version: dict[Version, list[str]] = {}
-            for element, versions in sorted(added.items()):
-                for each in versions:
-                    by_version.setdefault(each, []).append(element)
-            return {"k": kind, "d": {_text(at): by_version[at] for at in sorted(by_version)}}
-        case Plain():
-            return {"p": ""}
-        case Chosen(value):
-            return {"c": ""} if "NULL" in value else {}
-
-
-def _attribute_from(
-    told: Document, value: AttributeValue | None, newest: Version, lattice: StateLattice
-) -> AttributeState | None:
-    if not isinstance(told, Mapping):
-        raise TypeError(told)
-    era = _version(told["e"], newest) if "e" in told else ALWAYS
-    if "n" in told:
-        totals = {_checked(r): Total(_count(number), _number(amount)) for r, (number, amount) in told["t"].items()}
-        return AttributeState(Counter(_number(told["n"]), totals), era)
-    if "k" in told:
-        return AttributeState(_elements(told, newest, lattice), era)
-    if "p" in told:
-        return AttributeState(Plain(value), era)
-    return AttributeState(Chosen(value), era) if value is not None else None
-
-
-def _elements(told: Document, newest: Version, lattice: StateLattice) -> Elements:
-    added: dict[str, frozenset[Version]] = {}
-    for at, elements in told["d"].items():
-        for element in elements:
-            added[_checked(element)] = added.get(element, frozenset()) | {_version(at, newest)}
-    kind = _checked(told["k"])
-    shown = set_of(kind, added, lattice.notation)
-    if added and elements_of(shown, lattice.notation) != (kind, frozenset(added)):
-        raise ValueError(kind)
-    return Elements(kind, added)
-
-
-def _text(version: Version) -> str:
-    return f"{version.timestamp:x}.{version.sequence:x}.{version.region}"
-
-
-def _version(text: str, newest: Version) -> Version:
-    timestamp, sequence, region = text.split(".")
-    version = Version(int(timestamp, 16), int(sequence, 16), region)
-    if _text(version) != text or version > newest:
-        raise ValueError(text)
-    return version if version == ALWAYS else parse_version(version_text(version))
-
-
 def _older(text: str, than: Version) -> Version:
-    version = _version(text, than)
+    version = version_from(text, than)
     if version == than:
         raise ValueError(text)
     return version
-
-
-def _count(text: str) -> int:
-    number = int(text, 16)
-    if number < 0:
-        raise ValueError(text)
-    return number
-
-
-def _decimal(number: Decimal) -> str:
-    return str(value_of(number, Notation.DYNAMODB)["N"])
-
-
-def _number(text: str) -> Decimal:
-    number = Decimal(text)
-    exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int) or not -SPAN < exponent <= number.adjusted() < SPAN:
-        raise ValueError(text)
-    return number
-
-
-def _checked(text: Any) -> str:
-    if not isinstance(text, str):
-        raise TypeError(text)
-    return text
 
 
 def _typed(value: Any) -> AttributeValue:
@@ -257,7 +184,7 @@ def _typed(value: Any) -> AttributeValue:
         return {"M": {name: _typed(inner) for name, inner in value.items()}}
     if isinstance(value, list):
         return {"L": [_typed(inner) for inner in value]}
-    return {"S": _checked(value)}
+    return {"S": checked_text(value)}
 
 
 def _untyped(value: AttributeValue) -> Any:
@@ -269,6 +196,6 @@ def _untyped(value: AttributeValue) -> Any:
             return [_untyped(each) for each in inner]
         if kind != "S":
             raise MalformedStamp(f"a state with a value of type {kind}")
-        return _checked(inner)
+        return checked_text(inner)
     except (TypeError, ValueError, AttributeError) as error:
         raise MalformedStamp(str(value)[:80]) from error

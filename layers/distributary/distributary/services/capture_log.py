@@ -35,6 +35,7 @@ from distributary.ports import Announcements, Bulk, ChangeLog, Parking, Replica,
 from distributary.services.deciding import settling_inserted
 from distributary.services.handover import HandOver
 from distributary.services.incidents import Incidents
+from distributary.services.joining import Joining, taken_apart
 from distributary.services.rounds import run
 
 LIMIT = 20_000
@@ -148,7 +149,8 @@ class CaptureLog:
         self._incidents.announce(portion.alerts, report, told)
         writes = last_states(portion.writes)
         report.overtaken += portion.overtaken + len(portion.writes) - len(writes)
-        self._ship([each for each in writes if not each.missing], report, told, portion.blocks)
+        blocks, unjoined = taken_apart(portion.blocks)
+        self._join([*(each for each in writes if not each.missing), *unjoined], report, told, blocks)
         for block in portion.arrived:
             self._bury(self._outlived(block), report)
         partial = [each for each in writes if each.missing]
@@ -158,11 +160,22 @@ class CaptureLog:
             report.overtaken += len(some) - len(found)
             unreadable = MalformedRecord("columns that the log left out cannot be read from the row")
             self._incidents.give_up([each.change for each in found if each.missing], unreadable, report, told)
-            self._ship([each for each in found if not each.missing], report, told)
+            self._join([each for each in found if not each.missing], report, told)
             # Another write has overtaken the rest, which may not tell that the key is new.
             read = {(each.change.table, each.change.row) for each in found}
             left = [each.change for each in some if (each.change.table, each.change.row) not in read and each.inserted]
             self._bury(left, report)
+
+    def _join(
+        self, writes: Sequence[Logged], report: LogReport, told: set[Alert], blocks: Sequence[LoggedBlock] = ()
+    ) -> None:
+        """Ship writes as their policies' functions join them, and show at home what was shipped."""
+        outbox = self.handover.outbox
+        joining = Joining(self.dataset, self.region, self.replica_of, outbox, self._incidents, self.clock)
+        ready, late, failed = joining.joined(writes, report, told)
+        self._ship(ready, report, told, blocks)
+        joining.show(late, report)
+        self._bury([each.change for each in failed if each.inserted], report)
 
     def _ship(
         self, writes: Sequence[Logged], report: LogReport, told: set[Alert], blocks: Sequence[LoggedBlock] = ()

@@ -22,6 +22,7 @@ from distributary.domain.settlement import Settled, settle
 from distributary.domain.stamped_merge import merge_stamped, settle_inserted
 from distributary.domain.stamped_states import merge_stamped_states, settle_inserted_states
 from distributary.domain.steps import Decision
+from distributary.domain.unjoined import show_joined
 
 TABLES = 1_000
 """Whose policies are remembered; messages may name any number of them."""
@@ -69,8 +70,10 @@ def merging_stamped(dataset: Dataset) -> Callable[..., Decision[Merged]]:
     def decide(change: Change, place: Place, *, take_unsettled: bool = False) -> Decision[Merged]:
         lattice = known(change.table)
         if lattice is None:
-            return merge_stamped(change, place, take_unsettled=take_unsettled)
-        return merge_stamped_states(change, place, lattice, take_unsettled=take_unsettled)
+            return (yield from merge_stamped(change, place, take_unsettled=take_unsettled))
+        if change.home == place.region and change.image is not None:  # capture could not show it, see `joining`
+            yield from show_joined(change, place, lattice)
+        return (yield from merge_stamped_states(change, place, lattice, take_unsettled=take_unsettled))
 
     return decide
 

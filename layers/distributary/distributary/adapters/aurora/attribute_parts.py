@@ -10,11 +10,12 @@ Counters and the greater of two values are single expressions without a query, w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from distributary.adapters.aurora.catalog import SCHEMA, ColumnInfo
 from distributary.adapters.aurora.names import literal, quoted
 from distributary.adapters.aurora.trigger_parts import QUERY, function_sql
-from distributary.domain.policies import AttributePolicy
+from distributary.domain.policies import AttributePolicy, AttributeRule, Handed
 
 EXACT = ("smallint", "integer", "bigint", "numeric")
 """Types of a counter's column."""
@@ -44,26 +45,23 @@ class Part:
     shows_updated: str = ""
 
 
-def part_of(column: ColumnInfo, policy: AttributePolicy, region: str) -> Part:
+def part_of(column: ColumnInfo, rule: AttributeRule, region: str) -> Part:
     """What is done for a column; its type must suit the policy."""
-    match policy:
+    match rule.policy:
         case AttributePolicy.COUNTER:
             return _counter(column, region)
         case AttributePolicy.ADD_WINS_SET:
             return _elements(column)
         case AttributePolicy.MAX | AttributePolicy.MIN:
-            return _chosen(column, greatest=policy is AttributePolicy.MAX)
-    raise ValueError(policy)  # a function of Python's has no place in a trigger
+            return _chosen(column, greatest=rule.policy is AttributePolicy.MAX)
+        case AttributePolicy.CUSTOM:
+            return _unjoined(column, only_numbers=rule.handed is Handed.NUMBER)
 
 
 def _counter(column: ColumnInfo, region: str) -> Part:
     old, new, known = _sources(column)
     numeric = column.type == "numeric"
-
-    def fits(value: str) -> str:
-        # Every comparison with NaN, NULL and infinity fails here.
-        bounds = f"coalesce(scale({value}) < {_COUNTABLE} AND abs({value}) < 1e{_COUNTABLE}, false)"
-        return bounds if numeric else f"{value} IS NOT NULL"
+    fits = partial(_countable, numeric=numeric)
 
     def began(number: str, total: str = "'{}'::jsonb", era: str = "NULL") -> str:
         return f"jsonb_build_object('n', {number}, 't', {total}, 'e', {era})"
@@ -135,6 +133,28 @@ def _chosen(column: ColumnInfo, *, greatest: bool) -> Part:
     kept = f"{_rank(column, old)} {'>=' if greatest else '<='} {_rank(column, new)}"
     shown = f"IF {new} IS NOT NULL AND {proper} AND {kept} THEN {new} := {old}; END IF;"
     return Part(column.name, f"CASE WHEN {new} IS NULL THEN {_NEW_ERA} END", updated, shows_updated=shown)
+
+
+def _unjoined(column: ColumnInfo, *, only_numbers: bool) -> Part:
+    """A function's column: what is replaced is kept beside what is written, for those who can join the two."""
+    old, new, known = _sources(column)
+    fits = partial(_countable, numeric=only_numbers and column.type == "numeric")
+    text, kept = f"format('%s', {old})", f"coalesce({known} -> 'q', '[]')"
+    proper = f"{fits(old)} AND NOT coalesce(jsonb_exists_any({known}, '{{n,k,p}}'), false)"
+    updated = f"""CASE
+            WHEN {_same(old, new)} THEN coalesce({known}, CASE WHEN NOT ({fits(old)}) THEN {_plain()} END)
+            WHEN NOT ({fits(new)}) THEN {_NEW_ERA}
+            WHEN {proper} THEN coalesce({known}, '{{}}') - 'c' || jsonb_build_object('q',
+                CASE WHEN jsonb_exists({kept}, {text}) THEN {kept} ELSE {kept} || to_jsonb({text}) END)
+            ELSE jsonb_build_object('e', at) END"""
+    return Part(column.name, f"CASE WHEN NOT ({fits(new)}) THEN {_NEW_ERA} END", updated)
+
+
+def _countable(value: str, *, numeric: bool) -> str:
+    """Whether a value is there and, of a number, is one that sums and comparisons are exact with."""
+    # Every comparison with NaN, NULL and infinity fails here.
+    bounds = f"coalesce(scale({value}) < {_COUNTABLE} AND abs({value}) < 1e{_COUNTABLE}, false)"
+    return bounds if numeric else f"{value} IS NOT NULL"
 
 
 def _rank(column: ColumnInfo, value: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from distributary.adapters.aurora.attribute_parts import ARRAYS, DATES, EXACT
-from distributary.adapters.aurora.catalog import Table
+from distributary.adapters.aurora.catalog import ColumnInfo, Table
 from distributary.domain.dataset import Dataset
-from distributary.domain.policies import AttributePolicy, AttributeRule
+from distributary.domain.policies import AttributePolicy, AttributeRule, Handed
 
 _SUITABLE = {
     AttributePolicy.COUNTER: (EXACT, "an exact number: smallint, integer, bigint or numeric"),
@@ -16,6 +16,12 @@ _SUITABLE = {
     AttributePolicy.MIN: ((*EXACT, *DATES), "an exact number, a date or a timestamp"),
     AttributePolicy.ADD_WINS_SET: (ARRAYS, "an array of text, varchar, uuid, smallint, integer or bigint"),
 }
+_HANDED = {
+    Handed.NUMBER: (EXACT, "an exact number: smallint, integer, bigint or numeric"),
+    Handed.BOOLEAN: (("boolean",), "boolean"),
+    Handed.JSON: (("json", "jsonb"), "json or jsonb"),
+}
+"""As what a custom function can get which columns; as text it can get any."""
 _NAMED = "[datasets.{}.attributes] in replication.toml"
 
 
@@ -62,9 +68,24 @@ def _unfit(table: Table | None, name: str, rule: AttributeRule, place: str) -> I
         yield f"has the policy {rule.policy.value} and is part of the key, which makes a row what it is", elsewhere
     elif column.generated or column.always:
         yield f"has the policy {rule.policy.value}, and the database generates it", elsewhere
-    elif rule.policy not in _SUITABLE:
-        yield f"has the policy {rule.policy.value}, which a trigger does not know", elsewhere
+    elif rule.policy is AttributePolicy.CUSTOM:
+        yield from _unfit_for_a_function(table, column, rule, elsewhere)
     elif column.type not in _SUITABLE[rule.policy][0]:
         wanted = _SUITABLE[rule.policy][1]
         remedy = f"make it {wanted}, or {elsewhere}"
         yield f"has the policy {rule.policy.value} and is of the type {column.type}", remedy
+
+
+def _unfit_for_a_function(
+    table: Table, column: ColumnInfo, rule: AttributeRule, elsewhere: str
+) -> Iterator[tuple[str, str]]:
+    """What a function makes of two values is written at home only after the write, and must not be in another's way."""
+    types, wanted = _HANDED.get(rule.handed or Handed.TEXT, ((column.type,), ""))
+    if column.type not in types:
+        told = rule.handed.value if rule.handed else ""
+        yield (
+            f"is handed to its function as {told} and is of the type {column.type}",
+            f"make it {wanted}, or {elsewhere}",
+        )
+    if any(column.name in parts for _, parts in table.unique):
+        yield "has the policy custom and is part of what is unique", elsewhere

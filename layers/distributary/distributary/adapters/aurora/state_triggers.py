@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from distributary.adapters.aurora import attribute_parts
 from distributary.adapters.aurora.attribute_parts import DATES, Part, count_sql, part_of
-from distributary.adapters.aurora.catalog import SCHEMA, Table
+from distributary.adapters.aurora.catalog import SCHEMA, ColumnInfo, Table
 from distributary.adapters.aurora.names import literal, quoted
 from distributary.adapters.aurora.trigger_parts import (
     APPLYING,
@@ -28,7 +28,7 @@ from distributary.adapters.aurora.trigger_parts import (
     stamped_again,
 )
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
-from distributary.domain.policies import Policies, Policy
+from distributary.domain.policies import AttributePolicy, Policies, Policy
 from distributary.domain.version import SEQUENCE_DIGITS
 
 _PAIRS = 40
@@ -58,7 +58,7 @@ END""")  # fmt: skip
 
 def functions(table: Table, region: str, max_clock_drift: int, policies: Policies) -> list[str]:
     """The functions of inserts and updates, and before them those that they use."""
-    parts = [part_of(c, policies.rules[c.name].policy, region) for c in table.columns if c.name in policies.rules]
+    parts = [part_of(c, policies.rules[c.name], region) for c in table.columns if c.name in policies.rules]
     trigger = _Trigger(table, region, max_clock_drift, policies, parts)
     return [*attribute_parts.FUNCTIONS, _REGISTERS, trigger.insert_function(), trigger.update_function()]
 
@@ -74,8 +74,8 @@ class _Trigger:
         self._generation = literal(f"{policies.generation:x}") if policies.generation > 1 else None
         # What the database generates is not there yet when triggers fire, and nothing the log tells of.
         self._base = [c.name for c in table.columns if c.name not in policies.rules and not c.generated]
-        dates = [c.name for c in table.columns if c.name in policies.rules and c.type in DATES]
-        self._options = f"SECURITY DEFINER {pinned(table, *dates)}"
+        told = [c.name for c in table.columns if c.name in policies.rules and _text_matters(c, policies)]
+        self._options = f"SECURITY DEFINER {pinned(table, *told)}"
 
     def insert_function(self) -> str:
         """Stamps an insert; its state begins with it."""
@@ -207,6 +207,11 @@ END""")  # fmt: skip
     def _incarnation(self) -> str:
         """The deletion beneath, if any that is believed."""
         return f"CASE WHEN {believed('beneath', self._drift)} THEN {short_version('beneath')} END"
+
+
+def _text_matters(column: ColumnInfo, policies: Policies) -> bool:
+    """Whether a trigger looks at a column's text, which settings may have a say on."""
+    return column.type in DATES or policies.rules[column.name].policy is AttributePolicy.CUSTOM
 
 
 _BENEATH = {"i": "known -> 'i'", "f": "known -> 'f'"}
