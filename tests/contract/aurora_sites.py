@@ -88,7 +88,7 @@ class Announced:
 class Site:
     """One database of a region. address: as its master, who is no superuser. application: writes as any client does.
 
-    api: the Data API by which it is reached, if not directly.
+    api: the Data API by which it is reached, if not directly. held: what is in the outbox.
     """
 
     address: str
@@ -101,6 +101,7 @@ class Site:
     announced: Announced = field(default_factory=Announced)
     parking: MemoryParking = field(default_factory=lambda: MemoryParking(pause=lambda _: None))
     slept: list[float] = field(default_factory=list)
+    held: MemoryQueue = field(default_factory=lambda: MemoryQueue(now))
 
     def session(self) -> Session:
         """A session of its own, in the way that the database is reached."""
@@ -159,7 +160,7 @@ class Site:
         log, session = self.log(), self.direct()
         known = KnownTables(session, self.dataset.tables)
         inboxes = MemoryInboxes(self.queues, lambda _: None)
-        outbox = MemoryOutbox(MemoryQueue(now), lambda _: None)
+        outbox = MemoryOutbox(self.held, lambda _: None)
         return CaptureLog(
             self.dataset, self.region, log, log, lambda table: PostgresReplica(session, table_name(table), known),
             HandOver(self.dataset, self.region, inboxes, outbox), self.parking, self.announced, now, self.slept.append,

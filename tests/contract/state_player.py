@@ -13,7 +13,8 @@ from psycopg import sql
 from distributary.domain.crdt import ALWAYS, AttributeState, Counter, Moment, Total
 from distributary.domain.image import Image
 from distributary.domain.notation import Notation, elements_of
-from distributary.domain.policies import AttributePolicy, AttributeRule, Policies
+from distributary.domain.plain import canonical_text
+from distributary.domain.policies import AttributePolicy, AttributeRule, Handed, Policies
 from distributary.domain.row_state import RowState, StateLattice
 from distributary.domain.stamp import Stamp, Writer, parse
 from distributary.domain.state_documents import document_of, state_from
@@ -25,13 +26,34 @@ HERE, THERE = "us-east-1", "eu-west-1"
 COLUMNS = {
     "note": "text", "other": "json", "exact": "numeric", "whole": "bigint", "cents": "numeric(12,2)",
     "tags": "text[]", "ids": "integer[]", "high": "numeric", "low": "integer", "day": "timestamptz",
+    "longest": "text", "rate": "numeric", "ever": "boolean", "bag": "jsonb",
 }  # fmt: skip
 RULES = {
     "exact": AttributePolicy.COUNTER, "whole": AttributePolicy.COUNTER, "cents": AttributePolicy.COUNTER,
     "tags": AttributePolicy.ADD_WINS_SET, "ids": AttributePolicy.ADD_WINS_SET,
     "high": AttributePolicy.MAX, "low": AttributePolicy.MIN, "day": AttributePolicy.MAX,
 }  # fmt: skip
-ATTRIBUTES = {f"public.t.{name}": AttributeRule(policy) for name, policy in RULES.items()}
+HANDED = {"longest": Handed.TEXT, "rate": Handed.NUMBER, "ever": Handed.BOOLEAN, "bag": Handed.JSON}
+ATTRIBUTES = {
+    **{f"public.t.{name}": AttributeRule(policy) for name, policy in RULES.items()},
+    **{f"public.t.{name}": AttributeRule(AttributePolicy.CUSTOM, f"users:{name}", h) for name, h in HANDED.items()},
+}
+
+
+def _together(one: Any, other: Any) -> Any:
+    """Of two objects all members; of anything else the one whose text comes later."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        shared = {name: _together(one[name], other[name]) for name in one.keys() & other.keys()}
+        return {**one, **other, **shared}
+    return max(one, other, key=canonical_text)
+
+
+FUNCTIONS = {
+    "users:longest": lambda one, other: max(one, other, key=lambda text: (len(text), text)),
+    "users:rate": lambda one, other: max(one, other, key=lambda number: (abs(number), number)),
+    "users:ever": lambda one, other: one or other,
+    "users:bag": _together,
+}
 
 AHEAD = Version(4_000_000_000_000_000, 0, THERE)
 DOUBTFUL = Stamp(AHEAD, NOTHING_SEEN.including(AHEAD), Writer.REPLICATION).text()
@@ -182,7 +204,8 @@ class Player:
         assert replace(found, context=NOTHING_SEEN) == replace(wanted, context=NOTHING_SEEN)
         if known is not None:
             assert found.context == wanted.context
-        self._check_shown(after.content, self.lattice.visible(wanted))
+        shown = {name: value for name, value in new.items() if name in HANDED}  # whoever knows the functions joins them
+        self._check_shown(after.content, {**self.lattice.visible(wanted), **shown})
 
     def _check_shown(self, found: Image, wanted: Image) -> None:
         assert found.keys() == wanted.keys()

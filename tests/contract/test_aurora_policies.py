@@ -20,7 +20,7 @@ from distributary.domain.change import Change
 from distributary.domain.errors import NotInstalled, SchemaDiffers
 from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image
 from distributary.domain.message import unpack
-from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
+from distributary.domain.policies import AttributePolicy, AttributeRule, Handed, Policy
 from distributary.domain.row import Row
 from distributary.domain.stamp import Stamp, Writer
 from distributary.domain.steps import Write
@@ -32,9 +32,15 @@ HERE, THERE = "us-east-1", "eu-west-1"
 
 
 def with_rules(site: Site, **rules: str) -> None:
-    """Give columns of table t policies."""
-    named = {f"public.t.{name}": AttributeRule(AttributePolicy(policy)) for name, policy in rules.items()}
-    site.dataset = replace(site.dataset, attributes=named)
+    """Give columns of table t policies; see `rule`."""
+    site.dataset = replace(site.dataset, attributes={f"public.t.{name}": rule(told) for name, told in rules.items()})
+
+
+def rule(told: str) -> AttributeRule:
+    """The policy of that name, or a function that values are handed to as that."""
+    if told in [each.value for each in Handed]:
+        return AttributeRule(AttributePolicy.CUSTOM, "users:longest", Handed(told))
+    return AttributeRule(AttributePolicy(told))
 
 
 def columns_of(site: Site) -> set[str]:
@@ -149,6 +155,18 @@ def test_the_states_go_with_the_rest(counting: Site, *, keep: bool) -> None:
         ("v int GENERATED ALWAYS AS (id + 1) STORED", {"v": "counter"}, "the database generates it"),
         ("v int GENERATED ALWAYS AS IDENTITY", {"v": "counter"}, "the database generates it"),
         ("v int", {"w": "counter"}, "public.t.w is a column that is not there: correct the name"),
+        (
+            "v text",
+            {"v": "number"},
+            "handed to its function as number and is of the type text: make it an exact number",
+        ),
+        ("v float8", {"v": "number"}, "as number and is of the type double precision"),
+        ("v int", {"v": "boolean"}, "as boolean and is of the type integer: make it boolean"),
+        ("v text", {"v": "json"}, "as json and is of the type text: make it json or jsonb"),
+        ("v text UNIQUE", {"v": "text"}, "has the policy custom and is part of what is unique: remove the line"),
+        ("v int, w int, UNIQUE (w, v)", {"v": "number"}, "is part of what is unique"),
+        ("v int", {"id": "number"}, "public.t.id has the policy custom and is part of the key"),
+        ("v int GENERATED ALWAYS AS (id + 1) STORED", {"v": "number"}, "the database generates it"),
     ],
 )
 def test_what_a_trigger_cannot_keep_is_refused_with_the_remedy(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from distributary.domain.policies import Policy
 from tests.contract.aurora_sites import REGIONS, Site
-from tests.contract.state_player import ATTRIBUTES, COLUMNS, Player
+from tests.contract.state_player import ATTRIBUTES, COLUMNS, FUNCTIONS, Player
 
 PRIORITY = {Policy.REGION_PRIORITY: REGIONS}
 GENERATIONS = {policy: 1 + 9 * at for at, policy in enumerate(Policy)}
@@ -36,6 +36,10 @@ LITERALS = {
     "day": st.sampled_from(
         ["2024-01-01", "2024-01-01 00:00:00.5+00", "2023-12-31 23:00:00-05", "infinity", "-infinity"]
     ),
+    "longest": st.sampled_from(TEXTS),
+    "rate": st.sampled_from([*NUMBERS[:8], "NaN", "Infinity", "1e200", f"0.{'0' * 190}1"]),
+    "ever": st.sampled_from(["t", "f"]),
+    "bag": st.sampled_from(['{"a": 1}', '{"a": 1.0, "b": "x"}', '{"b": "\\"q\\u00e9"}', "null", "5", '["a", null]']),
 }
 
 
@@ -72,6 +76,7 @@ def player(aurora: Site, request: pytest.FixtureRequest) -> Player:
         conflict=request.param,
         priority=PRIORITY.get(request.param, ()),
         attributes=ATTRIBUTES,
+        functions=FUNCTIONS,
         generation=GENERATIONS[request.param],
     )
     aurora.install()
