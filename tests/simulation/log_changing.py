@@ -49,6 +49,8 @@ class LogChangingRegion(Deployed, LogRegion):
 class LogChangingWitness(LogMergingWitness):
     """Knows that regions decide differently for a while, so that only what they come to at last can be compared."""
 
+    changing = True
+
     def _compare(self, region: LogRegion, row: str, before: Row | None, after: Row | None) -> None:
         """What replication makes of a row has seen all that it had seen."""
         if before is None or after is None or before.version is None:

@@ -9,21 +9,25 @@ from typing import Any, TypeAlias
 from distributary.adapters.memory.stamped_table import Transaction
 from distributary.domain.dataset import Dataset
 from distributary.domain.image import Image, content_of
-from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
+from distributary.domain.policies import AttributePolicy, AttributeRule, Handed, Policy
 from distributary.domain.state_texts import as_column
 from tests.simulation.choices import Choices
 from tests.simulation.logs import LogRegion, LogWorld
+from tests.simulation.merging import longest
 from tests.simulation.setting import Setting, Writing
 from tests.simulation.transactions import Clients, Statement
 
-NUMBER, TAGS, BEST, LEAST = "n", "s", "m", "l"
+NUMBER, TAGS, BEST, LEAST, LONGEST = "n", "s", "m", "l", "c"
 RULES = {
     NUMBER: AttributeRule(AttributePolicy.COUNTER),
     TAGS: AttributeRule(AttributePolicy.ADD_WINS_SET),
     BEST: AttributeRule(AttributePolicy.MAX),
     LEAST: AttributeRule(AttributePolicy.MIN),
 }
-FIRST: Image = {NUMBER: {"S": "5"}, TAGS: {"S": "{p}"}, BEST: {"S": "3"}, LEAST: {"S": "3"}}
+OWN_FUNCTION = {LONGEST: AttributeRule(AttributePolicy.CUSTOM, "users:longest", Handed.TEXT)}
+LENGTHS = {"p": "333", "q": "1", "r": "22"}
+"""What the function's column is given with a tag."""
+FIRST: Image = {NUMBER: {"S": "5"}, TAGS: {"S": "{p}"}, BEST: {"S": "3"}, LEAST: {"S": "3"}, LONGEST: {"S": "1"}}
 """The columns of rows that are there before anything happens."""
 
 PLAIN = ("a", "big")
@@ -31,13 +35,14 @@ PLAIN = ("a", "big")
 
 
 def drawn_rules(choices: Choices) -> tuple[Policy, Mapping[str, AttributeRule]]:
-    """A policy for the rows, and rules for some of their columns."""
+    """A policy for the rows, and rules for some of their columns; for the function's without a choice of its own."""
     base = choices.pick(tuple(Policy))
-    return base, {name: rule for name, rule in RULES.items() if choices.chance(0.6)} or RULES
+    own = {name: rule for name, rule in RULES.items() if choices.chance(0.6)} or RULES
+    return base, {**own, **OWN_FUNCTION} if (TAGS in own) == (LEAST in own) else own
 
 
 class LogMergingWorld(LogWorld):
-    """Any policy for the rows but a function of one's own, and for each of some columns one of its own, or none."""
+    """Any policy for the rows, and for each of some columns one of its own, or none."""
 
     def __init__(self, choices: Choices, setting: Setting, tell: Callable[[str], None] | None = None) -> None:
         self.base, self.own = drawn_rules(choices)
@@ -57,7 +62,8 @@ class LogMergingWorld(LogWorld):
         """See `World`."""
         priority = tuple(reversed(dataset.regions)) if self.base is Policy.REGION_PRIORITY else ()
         rules = {f"public.orders.{name}": rule for name, rule in self.own.items()}
-        return replace(dataset, conflict=self.base, priority=priority, attributes=rules)
+        functions = {"users:longest": longest}
+        return replace(dataset, conflict=self.base, priority=priority, attributes=rules, functions=functions)
 
     def applications(self) -> MergingClients:
         """See `World`. Rows that are there before anything happens may be from before the policies."""
@@ -131,9 +137,10 @@ class MergingClients(Clients):
         return lambda transaction: transaction.update(key, columns)
 
     def _tag(self, key: Image) -> Statement:
-        """UPDATE … SET s = array_append(s, …)."""
+        """UPDATE … SET s = array_append(s, …), c = …."""
         tag = self.choices.pick("pqr")
-        return lambda transaction: transaction.update(key, lambda row: {TAGS: _array(tags_of(row) | {tag})})
+        length = {LONGEST: {"S": LENGTHS[tag]}}
+        return lambda transaction: transaction.update(key, lambda row: {TAGS: _array(tags_of(row) | {tag}), **length})
 
     def _untag(self, key: Image) -> Statement:
         """UPDATE … SET s = array_remove(s, …)."""
@@ -143,7 +150,8 @@ class MergingClients(Clients):
     def _forget(self, key: Image) -> Statement:
         """UPDATE … SET … = NULL of a column with a policy."""
         name = self.choices.pick(tuple(RULES))
-        return lambda transaction: transaction.update(key, {name: {"NULL": True}})
+        also = {LONGEST: {"NULL": True}} if name in (TAGS, LEAST) else {}
+        return lambda transaction: transaction.update(key, {name: {"NULL": True}, **also})
 
     def _mistype(self, key: Image) -> Statement:
         """A value that the policy cannot mean."""
@@ -154,7 +162,8 @@ class MergingClients(Clients):
         self._values += 1
         value = {"S": str(self._values % 7)}
         name = self.choices.pick((BEST, LEAST, NUMBER))
-        return {name: value, NUMBER: {"S": str(self._values % 5)}}
+        length = {"S": str(self._values)[-1] * (self._values % 4 + 1)}
+        return {name: value, NUMBER: {"S": str(self._values % 5)}, LONGEST: length}
 
 
 def number_of(row: Image | None) -> int:

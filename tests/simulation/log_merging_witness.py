@@ -14,12 +14,24 @@ from distributary.domain.row import Row
 from distributary.domain.row_state import RowState, StateLattice
 from distributary.domain.stamp import Writer, context_text
 from distributary.domain.state_texts import document_of_row
+from distributary.domain.unjoined import tells_of_unjoined
 from distributary.domain.version import Version
 from distributary.services.deciding import stamped_lattice
 from tests.simulation.checks import Reader
-from tests.simulation.log_merging import BEST, LEAST, NUMBER, PLAIN, TAGS, LogMergingWorld, number_of, tags_of
+from tests.simulation.log_merging import (
+    BEST,
+    LEAST,
+    LONGEST,
+    NUMBER,
+    PLAIN,
+    TAGS,
+    LogMergingWorld,
+    number_of,
+    tags_of,
+)
 from tests.simulation.log_witness import LogWitness
 from tests.simulation.logs import TABLE, LogRegion
+from tests.simulation.merging import longest
 from tests.simulation.witness import Fault
 
 
@@ -27,6 +39,7 @@ class LogMergingWitness(LogWitness):
     """shown: for each row what applications have made of it, a commit each: the row before and after."""
 
     world: LogMergingWorld
+    changing = False
 
     def __init__(self, world: LogMergingWorld) -> None:
         lattice = stamped_lattice(world.dataset, TABLE)
@@ -81,16 +94,35 @@ class LogMergingWitness(LogWitness):
 
         Where a clock jumps between two statements, one version may stand for two states that nobody believes.
         """
-        told = {
-            (region.name, key_text(each.key), each.stamp.version, context_text(each.stamp.context)): each.image
-            for region in self.world.regions
-            for each in region.table.log
-        }
+        told: dict[object, list[Image | None]] = {}
+        for region in self.world.regions:
+            for each in region.table.log:
+                state = (region.name, key_text(each.key), each.stamp.version, context_text(each.stamp.context))
+                told.setdefault(state, []).append(each.image)
         for change in filter(lambda each: self.sane(each.version), self.shipped):
-            image = told.get((change.home, change.row, change.version, context_text(change.context)), {})
-            same = content_of(image) == change.image if image is not None and change.image is not None else False
-            if not (same or change.image is image is None) or change.state != document_of_row(image or {}):
+            images = told.get((change.home, change.row, change.version, context_text(change.context)), [])
+            ways = [way for image in images for way in self._as_shipped(image)]
+            if (change.image, change.state) not in ways:
                 yield ("nobody wrote it", change)
+
+    def _as_shipped(self, image: Image | None) -> Iterator[tuple[Image | None, object]]:
+        """How a row travels: what was replaced in the function's column is joined with what is there."""
+        if image is None:
+            yield None, None
+            return
+        content, document = content_of(image), document_of_row(image)
+        if not tells_of_unjoined(document):
+            yield content, document
+            return
+        assert document is not None
+        replaced = document["a"][LONGEST].pop("q")
+        if not document["a"][LONGEST]:
+            del document["a"][LONGEST]
+        if not document["a"]:
+            del document["a"]
+        yield {**content, LONGEST: {"S": reduce(longest, [*replaced, content[LONGEST]["S"]])}}, document
+        if self.changing:
+            yield content, document  # by policies without the function
 
     def _disagreements(self, key: Image) -> Iterator[Fault]:
         row, regions = key_text(key), self.world.regions
@@ -135,16 +167,25 @@ class LogMergingWitness(LogWitness):
             taken = frozenset[str]().union(*(tags_of(before) - tags_of(after) for before, after in shown))
             if not put - taken <= tags_of(image) <= put:
                 yield ("elements lost or invented", row, image, put, taken)
-        for name, choose in ((BEST, max), (LEAST, min)):
-            values = [int(each[name]["S"]) for each in (first, *(after for _, after in shown)) if each is not None]
-            if name in own and int(image[name]["S"]) != choose(values):
-                yield ("not the outermost", row, name, image[name], values)
+        yield from self._not_chosen(row, image)
         if self.world.base is Policy.LAST_WRITER_WINS:
             yield from self._not_the_newest(row, image)
 
+    def _not_chosen(self, row: str, image: Image) -> Iterator[Fault]:
+        """The greatest, the least, and what the function makes of all that any statement has written."""
+        shown, first = self.shown.get(row, []), self.first.get(row)
+        for name, choose in ((BEST, max), (LEAST, min)):
+            values = [int(each[name]["S"]) for each in (first, *(after for _, after in shown)) if each is not None]
+            if name in self.world.own and int(image[name]["S"]) != choose(values):
+                yield ("not the outermost", row, name, image[name], values)
+        written = [first, *(each.image for each in self._writes(row))]
+        lengths = [each[LONGEST]["S"] for each in written if each is not None]
+        if LONGEST in self.world.own and image[LONGEST]["S"] != reduce(longest, lengths):
+            yield ("not what the function makes of all", row, image[LONGEST], lengths)
+
     def _not_the_newest(self, row: str, image: Image) -> Iterator[Fault]:
         """Of what has no policy of its own the last write stands whole. Each such write has values of its own."""
-        plain = [name for name in (*PLAIN, NUMBER, BEST, LEAST, TAGS) if name not in self.world.own]
+        plain = [name for name in (*PLAIN, NUMBER, BEST, LEAST, TAGS, LONGEST) if name not in self.world.own]
         written: dict[str, Version] = {}
         entries = [(each.stamp, each.image) for each in self._writes(row) if each.image is not None]
         first = self.first.get(row)

@@ -9,17 +9,20 @@ from typing import Any
 
 from distributary.adapters.memory import log, stamped_states
 from distributary.adapters.memory.stamped_table import StampedTable
-from distributary.domain import crdt
+from distributary.domain import crdt, unjoined
 from distributary.domain import stamped_states as rules
+from distributary.domain.change import Change
 from distributary.domain.crdt import Counter, Total
 from distributary.domain.image import STATE_ATTRIBUTE, Image
 from distributary.domain.logged import Logged
+from distributary.domain.place import Place
 from distributary.domain.row import Row, Tombstone
 from distributary.domain.row_state import RowState, StateLattice
 from distributary.domain.stamp import Stamp
+from distributary.domain.state_documents import Document
 from distributary.domain.steps import Decision, Write
 from distributary.domain.version import Context, Version
-from distributary.services import deciding
+from distributary.services import deciding, joining
 from distributary.services.capture_log import CaptureLog
 from tests.simulation.histories import Kind
 from tests.simulation.log_mistakes import without_arrivals
@@ -137,7 +140,33 @@ def _keeping_the_state(original: Callable[..., bool]) -> Callable[..., bool]:
     return write_if
 
 
+# --- what a trigger cannot join
+
+
+def _nothing_kept(document: dict[str, Any], *_: Any) -> dict[str, Any]:
+    """A trigger that forgets what a write of the function's column has replaced."""
+    return document
+
+
+def _the_last_one(change: Change, lattice: StateLattice) -> Change:
+    """The last value shipped for all that a write has replaced."""
+    return replace(change, state=_JOINED(change, lattice).state)
+
+
+def _not_shown(shipped: Change, place: Place, lattice: StateLattice) -> Decision[None]:
+    """The home row left as its application has written it."""
+    del shipped, place, lattice
+    yield from ()
+
+
+def _of_our_policies(document: Document, lattice: StateLattice) -> int:
+    """What was written under earlier policies shown at home as the same write, which they may have joined otherwise."""
+    del document
+    return lattice.policies.generation
+
+
 _WRITTEN = stamped_states.written
+_JOINED = unjoined.joined
 
 LOG_POLICY_MISTAKES = (
     Mistake("deltas of a counter instead of totals (SQL)", crdt, "_joined_counter", _added_up, COUNTING),
@@ -163,4 +192,8 @@ LOG_POLICY_MISTAKES = (
     Mistake(
         "no dispute about what earlier policies left", StateLattice, "join", _undisputed(StateLattice.join), CHANGING
     ),
+    Mistake("a trigger that keeps nothing to be joined", stamped_states, "_with_replaced", _nothing_kept, COUNTING, 50),
+    Mistake("the last value shipped, nothing joined", joining, "joined", _the_last_one, COUNTING, 50),
+    Mistake("what was joined not shown at home", (joining, deciding), "show_joined", _not_shown, COUNTING, 50),
+    Mistake("joined by later policies and no write of ours", unjoined, "_check_generation", _of_our_policies, CHANGING),
 )
