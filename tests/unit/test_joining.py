@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -270,6 +271,15 @@ def test_what_triggers_of_later_policies_have_left_waits_for_their_functions() -
     home.capturing = LATER
     home.capture()
     assert home.stage() == "new"
+
+
+def test_where_the_last_write_stands_by_now_it_travels_as_it_is() -> None:
+    home = JoiningSite()
+    home.put(stage="paid")
+    home.update(stage="new")
+    home.dataset = replace(STAGES, attributes={}, generation=2)
+    home.capture()
+    assert home.sent()[-1].image == row(stage="new")
 
 
 # --- blocks

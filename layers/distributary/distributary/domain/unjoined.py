@@ -33,8 +33,8 @@ def tells_of_unjoined(document: Document | None) -> bool:
     return isinstance(parts, Mapping) and any(isinstance(part, Mapping) and "q" in part for part in parts.values())
 
 
-def joined(change: Change, lattice: StateLattice) -> Change:
-    """A local write as it travels: with nothing left to be joined.
+def joined(change: Change, lattice: StateLattice | None) -> Change:
+    """A local write as it travels: with nothing left to be joined. lattice: none where the last write stands by now.
 
     Raises PoliciesAhead for a state of later policies than are known here, PolicyFailed as functions do, and
     MalformedRecord for a state that no trigger has written.
@@ -42,7 +42,8 @@ def joined(change: Change, lattice: StateLattice) -> Change:
     assert change.image is not None  # noqa: S101 - a deletion has no state
     assert change.state is not None  # noqa: S101 - nothing else is asked for
     try:
-        _check_generation(change.state, lattice)
+        if lattice is not None:
+            _check_generation(change.state, lattice)
         image, document = _joined(change.image, change.state, lattice)
     except (TypeError, ValueError) as error:  # MalformedStamp, too
         raise MalformedRecord(f"a row with the state {str(change.state)[:80]}") from error
@@ -91,14 +92,15 @@ def _check_generation(document: Document, lattice: StateLattice) -> int:
     return generation
 
 
-def _joined(content: Image, document: Document, lattice: StateLattice) -> tuple[Image, Document]:
+def _joined(content: Image, document: Document, lattice: StateLattice | None) -> tuple[Image, Document]:
     """The row and its document, of which nothing else changes."""
     parts: dict[str, Mapping[str, Any]] = dict(document["a"])
     shown: dict[str, AttributeValue] = {}
     for name, part in document["a"].items():
         if "q" not in part:
             continue
-        rule, value = lattice.lattices.get(name), content.get(name)
+        rule = lattice.lattices.get(name) if lattice is not None else None
+        value = content.get(name)
         if rule is not None and rule.chooses and value is not None:
             shown[name] = rule.chosen_of([*replaced_in(part, rule), value])
         parts[name] = {key: each for key, each in part.items() if key != "q"}

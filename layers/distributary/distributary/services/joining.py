@@ -10,7 +10,14 @@ from typing import NamedTuple
 from distributary.domain.alert import Alert
 from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset
-from distributary.domain.errors import DistributaryError, RetryLater, SchemaDiffers, Unacceptable, UnknownTable
+from distributary.domain.errors import (
+    DistributaryError,
+    ItemTooLarge,
+    RetryLater,
+    SchemaDiffers,
+    Unacceptable,
+    UnknownTable,
+)
 from distributary.domain.facts import LogReport
 from distributary.domain.logged import Logged, LoggedBlock
 from distributary.domain.message import pack
@@ -72,7 +79,7 @@ class Joining:
                 ready.append(each)
                 continue
             try:
-                change = self._joined(each.change)
+                change = joined(each.change, stamped_lattice(self.dataset, each.change.table))
             except Unacceptable as error:
                 self.incidents.give_up([each.change], error, report, told)
                 failed.append(each)
@@ -80,10 +87,6 @@ class Joining:
             ready.append(replace(each, change=change))
             late.append(change)
         return Joined(ready, late, failed)
-
-    def _joined(self, change: Change) -> Change:
-        lattice = stamped_lattice(self.dataset, change.table)
-        return joined(change, lattice) if lattice is not None else change
 
     def show(self, late: Sequence[Change], report: LogReport) -> None:
         """Make the home rows show what was shipped, now or as soon as that is possible."""
@@ -101,10 +104,14 @@ class Joining:
         place = Place(self.dataset.name, table, self.region, self.clock(), self.dataset.max_clock_drift, "")
         decisions = [(change.key, show_joined(change, place, lattice)) for change in changes]
         for change, result in zip(changes, run(self.replica_of(table), decisions), strict=True):
-            if isinstance(result, RetryLater):
-                self.outbox.hold(self.region, list(pack(self.dataset, self.region, [change])))
-            elif isinstance(result, Unacceptable):  # such as a value that the column cannot hold
-                (payload,) = pack(self.dataset, self.region, [change])
-                self.incidents.park([self.incidents.parcel(result, payload, redrivable=True)], report)
-            elif isinstance(result, DistributaryError):
-                raise result
+            with suppress(ItemTooLarge):  # not shipped either, and parked for that
+                self._conclude(change, result, report)
+
+    def _conclude(self, change: Change, result: DistributaryError | None, report: LogReport) -> None:
+        if isinstance(result, RetryLater):
+            self.outbox.hold(self.region, list(pack(self.dataset, self.region, [change])))
+        elif isinstance(result, Unacceptable):  # such as a value that the column cannot hold
+            (payload,) = pack(self.dataset, self.region, [change])
+            self.incidents.park([self.incidents.parcel(result, payload, redrivable=True)], report)
+        elif isinstance(result, DistributaryError):
+            raise result
