@@ -46,10 +46,11 @@ def _whatever_is_there(original: Callable[..., bool]) -> Callable[..., bool]:
     return write_if
 
 
-def _without_looking_back(change: Change, image: Image, seen: Context, place: Place) -> Decision[bool]:
+def _without_looking_back(change: Change, image: Image, tombstone: Tombstone | None, place: Place) -> Decision[Any]:
     del place
+    seen = tombstone.context if tombstone is not None else NOTHING_SEEN
     inserted: bool = yield Write(None, stamped_merge._taken(change, image, seen))
-    return inserted
+    return Merged(Effect.INSERTED) if inserted else None
 
 
 def _without_tombstone(tombstone: Tombstone | None, change: Change) -> Tombstone:

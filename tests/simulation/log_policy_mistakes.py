@@ -98,8 +98,7 @@ def _without_looking_back(here: Any) -> Decision[bool]:
     return inserted
 
 
-def _nowhere_else(place: Any) -> Decision[bool]:
-    del place
+def _nowhere_else(*_: Any, **__: Any) -> Decision[bool]:
     yield from ()
     return False
 

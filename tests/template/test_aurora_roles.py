@@ -96,23 +96,22 @@ def aurora(request: pytest.FixtureRequest) -> dict[str, Granted]:
         ("data api", {LOG_IN}, DATA_API),
         ("data api, in a network", {LOG_IN, *NETWORK}, DATA_API),
         ("emulated", {"sqs:SendMessageBatch"}, {"sqs:SendMessageBatch"}),
-        ("redacting", {LOG_IN}, {LOG_IN, READ_SECRET}),
+        ("redacting", {LOG_IN, READ_SECRET}, {LOG_IN, READ_SECRET}),
     ],
 )
 def test_each_function_has_these_rights_and_no_more(kind: str, capture: set[str], apply: set[str]) -> None:
     found = rights(kind)
     batch = {"sqs:SendMessageBatch"} & capture
     assert found.keys() == ROLES - {"CaptureRole"}
-    assert found["CaptureAuroraRole"].keys() == {"events:PutEvents"} | SEND | LOGS | capture
+    assert found["CaptureAuroraRole"].keys() == SEND | LOGS | JOURNAL | capture
     assert found["ApplyRole"].keys() == CONSUME | SEND | LOGS | JOURNAL | apply
     assert found["ForwardRole"].keys() == CONSUME | SEND | LOGS | batch
 
 
 def test_of_dynamodb_the_functions_of_aurora_may_touch_the_journal_only(aurora: dict[str, Granted]) -> None:
     found = {role: {a: on for a, on in may.items() if a.startswith("dynamodb:")} for role, may in aurora.items()}
-    assert {role: may for role, may in found.items() if may} == {
-        "ApplyRole": {"dynamodb:BatchWriteItem": {"Journal.Arn"}}
-    }
+    journal = {"dynamodb:BatchWriteItem": {"Journal.Arn"}}
+    assert {role: may for role, may in found.items() if may} == {"CaptureAuroraRole": journal, "ApplyRole": journal}
 
 
 @pytest.mark.parametrize("kind", ON_DYNAMODB)
@@ -144,9 +143,9 @@ def test_the_secret_of_the_hashes_is_there_and_read_where_attributes_are_redacte
     found = {role: may.get(READ_SECRET, set()) for role, may in rights(kind).items()}
     readers = {role for role, secrets in found.items() if "JournalSecret.Id" in secrets}
     redacts = KINDS[kind].get("Redact") == "true"
-    assert readers == ({"ApplyRole", "CaptureRole"} & found.keys() if redacts else set())
+    assert readers == ({"ApplyRole", "CaptureRole", "CaptureAuroraRole"} & found.keys() if redacts else set())
     assert ("JournalSecret" in deployed(read(), **KINDS[kind]).body["Resources"]) == redacts
-    for name in ("CaptureFunction", "ApplyFunction"):
+    for name in ("CaptureFunction", "CaptureAuroraFunction", "ApplyFunction"):
         function = deployed(read(), **KINDS[kind]).body["Resources"].get(name)
         if function is not None:
             told = function["Properties"]["Environment"]["Variables"]["JOURNAL_SECRET"]

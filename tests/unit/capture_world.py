@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from distributary.adapters.memory.journal import MemoryJournal
 from distributary.adapters.memory.log import Committed, MemoryLog
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, MemoryParking, MemoryQueue
 from distributary.adapters.memory.replica import MemoryReplica, MemoryTable
@@ -65,6 +66,7 @@ class World:
         self.queues = {region: MemoryQueue(self.clock) for region in SHOP.regions}
         self.held = MemoryQueue(self.clock)
         self.parking = MemoryParking(pause=self.access)
+        self.journal = MemoryJournal(SHOP.name, pause=self.access)
         self.table = MemoryTable(self.clock)
         self.replica: Replica = MemoryReplica(self.table, pause=self.access)
 
@@ -107,7 +109,7 @@ class World:
         handover = HandOver(SHOP, HOME, MemoryInboxes(self.queues, self.access), MemoryOutbox(self.held, self.access))
         return CaptureLog(
             SHOP, HOME, self.log, self.log, self.replica_of, handover, self.parking, self.announced, self.clock,
-            self.sleep,
+            self.sleep, journal=self.journal,
         )  # fmt: skip
 
     def call(self, *, seconds: int = 30) -> list[LogReport]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from distributary.domain.change import Change
@@ -90,9 +91,12 @@ class Capture:
             while self.at < len(self.site.table.log):
                 each = self.site.table.log[self.at]
                 if each.inserted and each.stamp.writer is Writer.APPLICATION:
-                    yield from stepping(self.site, each.key, lambda: settle_inserted(self.site.place()))
+                    yield from stepping(self.site, each.key, partial(self._settling, each.key))
                 self.at += 1
             yield
+
+    def _settling(self, key: Image) -> Decision[bool]:
+        return settle_inserted(key, self.site.place())
 
 
 def play(actors: Sequence[Actor], choose: Choose) -> None:

@@ -127,13 +127,13 @@ class StampedSite:
         return self._decide(change.key, merging_stamped(self.dataset)(change, self.place()))
 
     def settle_inserted(self, name: str = "a") -> bool:
-        return self._decide(key(name), settling_inserted(self.dataset, TABLE)(self.place()))
+        return self._decide(key(name), settling_inserted(self.dataset, TABLE)(key(name), self.place()))
 
     def settle_all(self) -> None:
         """Capture: look at every insert in the log, echoes included; it does no harm there."""
         for each in list(self.table.log):
             if each.inserted:
-                self._decide(each.key, settling_inserted(self.dataset, TABLE)(self.place()))
+                self._decide(each.key, settling_inserted(self.dataset, TABLE)(each.key, self.place()))
 
     def changes(self) -> list[Change]:
         """What applications have committed here, as capture ships it."""

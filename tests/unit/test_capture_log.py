@@ -143,6 +143,22 @@ def test_a_row_inserted_under_a_newer_deletion_is_removed_and_travels(world: Wor
     assert images(world.arrived()) == {"1": "x"}
 
 
+def test_a_row_that_is_removed_so_is_on_record_and_counted(world: World) -> None:
+    write = _inserted_under_a_newer_deletion(world)
+    reports = world.call()
+    (entry,) = world.journal.entries.values()
+    assert (entry.arriving.deleted, entry.present.version) == (True, write.change.version)
+    assert (sum(report.conflicts for report in reports), sum(report.unjournaled for report in reports)) == (1, 0)
+
+
+def test_a_conflict_that_the_journal_misses_is_counted_and_the_row_removed_all_the_same(world: World) -> None:
+    write = _inserted_under_a_newer_deletion(world)
+    world.failing, world.strikes = (lambda access: access == "record"), deque([Unavailable("no journal")])
+    reports = world.call()
+    assert (sum(report.conflicts for report in reports), sum(report.unjournaled for report in reports)) == (1, 1)
+    assert world.table.get(write.change.key) is None
+
+
 def test_a_row_that_was_given_its_key_under_a_newer_deletion_is_removed_though_an_update_has_overtaken_it(
     world: World,
 ) -> None:

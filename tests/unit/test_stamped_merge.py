@@ -128,7 +128,7 @@ def test_what_the_deletion_had_seen_is_no_conflict_with_it(site: StampedSite) ->
 def test_a_newer_insert_stands_over_the_deletion_and_remembers_what_that_had_seen(site: StampedSite) -> None:
     deletion = deletion_of(at=NOW, home=FAR)
     site.merge(deletion)
-    assert site.merge(put_of(n=1, at=NOW + 1)) == Merged(Effect.INSERTED)
+    assert site.merge(put_of(n=1, at=NOW + 1)) == Merged(Effect.INSERTED, conflict=True)
     assert site.present().context.covers(deletion.version)
 
 

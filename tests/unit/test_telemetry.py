@@ -13,7 +13,7 @@ from aws_lambda_powertools.logging import Logger
 from distributary import telemetry
 from distributary.domain.delivery import Arrival
 from distributary.domain.errors import AccessDenied, DistributaryError, MalformedRecord, Throttled, Unavailable
-from distributary.domain.facts import ApplyReport, CaptureReport
+from distributary.domain.facts import ApplyReport, CaptureReport, LogReport
 from tests.unit.sites import HOME, NOW, PEER, SECOND, Site, change_of, item, message, plenty
 from tests.unit.test_apply import receive
 
@@ -154,9 +154,10 @@ def test_a_forwarded_batch_tells_of_regions(site: Site, capsys: pytest.CaptureFi
 def test_conflicts_that_are_not_on_record_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry.captured(CaptureReport(unjournaled=2))
     telemetry.applied(ApplyReport(unjournaled=3))
+    telemetry.followed(LogReport(unjournaled=4))
     told, metrics = lines(capsys)
-    assert [line["unjournaled"] for line in told] == [2, 3]
-    assert [each["JournalMissed"] for each in metrics] == [[2.0], [3.0]]
+    assert [line["unjournaled"] for line in told] == [2, 3, 4]
+    assert [each["JournalMissed"] for each in metrics] == [[2.0], [3.0], [4.0]]
 
 
 def test_why_they_are_not_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

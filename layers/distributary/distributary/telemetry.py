@@ -66,6 +66,8 @@ def followed(report: LogReport) -> None:
         "unannounced": report.unannounced,
         "retained": report.retained,
         "busy": report.busy,
+        "conflicts": report.conflicts,
+        "unjournaled": report.unjournaled,
     }
     _tell("followed", facts, [report.failure] if report.failure else list(report.held.values()))
     kinds = Counter(alert.kind for alert in report.alerts)
@@ -83,6 +85,7 @@ def followed(report: LogReport) -> None:
             "NotShipped": kinds[AlertKind.UNKNOWN_KEY] + kinds[AlertKind.NOT_SHIPPED],
             "SlotLost": kinds[AlertKind.SLOT_LOST],
             "RetainedLog": report.retained,
+            "JournalMissed": report.unjournaled,
         }
     )
 

@@ -75,6 +75,7 @@ def capture_log() -> CaptureLog:
         clock=wiring.clock,
         sleep=time.sleep,
         bulk_of=_Replicas(session, known),
+        journal=wiring.journal(),
     )
 
 

@@ -60,6 +60,11 @@ def lost(deleting: Context, present_context: Context) -> bool:
     return any(not deleting.covers(each) for each in there)
 
 
+def concurrent(one: Context, other: Context) -> bool:
+    """Whether each of two states shows what the other has not seen. Their contexts name all that they show."""
+    return lost(one, other) and lost(other, one)
+
+
 class Resolution(Enum):
     """What a replica has made of two states that know nothing of each other."""
 
@@ -81,8 +86,9 @@ class Side:
 class Conflict:
     """Two states of which neither writer had seen the other's, and what became of them in one replica.
 
-    policy: the row's, as in replication.toml. region: the replica that resolved it. at: microseconds. late: the present
-    state is a deletion that came to light only when the arriving one had been merged.
+    policy: the row's, as in replication.toml. region: the replica that resolved it. at: microseconds. late: one of the
+    two is a deletion, and the arriving one may have met something else before. state: the context of the row among the
+    two that may show several writes, of which its version names only the last.
     """
 
     dataset: str
@@ -95,15 +101,19 @@ class Conflict:
     region: str
     at: int
     late: bool = False
+    state: Context | None = None
 
     @property
     def id(self) -> str:
         """Its name in the journal: of a row, an arriving version and a replica, so that a repetition writes it anew.
 
-        The arriving version may have met another state before a late deletion, so that one is named by both.
+        Where the arriving version may have met another state before, the conflict is named by both.
         """
         parts = (self.dataset, self.table, sorted(map(str, self.key.items())), self.arriving.version, self.region)
-        return fingerprint(repr((*parts, self.present.version) if self.late else parts), size=15)
+        more: tuple[object, ...] = (self.present.version,) if self.late else ()
+        if self.state is not None:
+            more = (*more, sorted(self.state.entries.items()))
+        return fingerprint(repr((*parts, *more)), size=15)
 
     @property
     def losing(self) -> Side | None:

@@ -56,7 +56,8 @@ class LogReport:
 
     writes: of applications, those overtaken or replaced by a later one in the same portion (`overtaken`) included.
     busy: another call holds the log. retained: bytes of log that the database kept for us. failure: what ended the
-    period early. unannounced: alerts that automation was not told of.
+    period early. unannounced: alerts that automation was not told of. conflicts: those that were resolved here.
+    unjournaled: those that the journal or the event bus has missed.
     """
 
     writes: int = 0
@@ -70,6 +71,8 @@ class LogReport:
     retained: int = 0
     busy: bool = False
     failure: DistributaryError | None = None
+    conflicts: int = 0
+    unjournaled: int = 0
 
 
 @dataclass

@@ -26,7 +26,7 @@ from distributary.domain.removal import ATTEMPTS
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, stamped
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
-from distributary.domain.version import NOTHING_SEEN, Context
+from distributary.domain.version import NOTHING_SEEN, Context, Version
 
 
 def merge_stamped(change: Change, place: Place, *, take_unsettled: bool = False) -> Decision[Merged]:
@@ -41,19 +41,32 @@ def merge_stamped(change: Change, place: Place, *, take_unsettled: bool = False)
     return (yield from _put(change, change.image, place))
 
 
-def settle_inserted(place: Place) -> Decision[bool]:
+def settle_inserted(key: Image, place: Place) -> Decision[bool]:
     """After an application here has inserted a row: remove it if a newer deletion is noted. True: it was removed.
 
     The insert's trigger cannot see a tombstone that is not committed yet, and who wrote that tombstone could not see
     the row. So capture looks, once others can see the insert: who notes a deletion after that finds the row himself.
     """
+    whole = False
     for _ in range(ATTEMPTS):
-        row = _outlived((yield Look()).trusting(place.latest))
-        if row is None:
+        state: State = (yield Look(whole)).trusting(place.latest)
+        row = _outlived(state)
+        if row is None or state.tombstone is None:
             return False
-        if (yield Write(row, None)):
+        if (yield from _remove(key, row, state.tombstone, place, whole=whole)):
             return True
+        whole = True
     raise NotSettled("the row was written again and again while it was to be removed")
+
+
+def unseen_at_home(deletion: Version, row: Row, place: Place) -> bool:
+    """Whether an application here has written the row without sight of a deletion that was made here, and unseen by it.
+
+    A context has one entry for each region, so none tells this of two writes of one region. But where an application
+    deletes a row it is gone: what is there beneath the deletion was committed after it, and could not see it.
+    """
+    written = row.stamp is not None and row.stamp.writer is Writer.APPLICATION and row.stamp.version.region
+    return written == deletion.region == place.region
 
 
 def _put(change: Change, image: Image, place: Place) -> Decision[Merged]:
@@ -67,8 +80,11 @@ def _put(change: Change, image: Image, place: Place) -> Decision[Merged]:
         elif tombstone is not None and tombstone.covers(change.version):
             return (yield from _stays_deleted(change, tombstone, place))
         elif row is None:
-            if (yield from _insert(change, image, tombstone.context if tombstone else NOTHING_SEEN, place)):
-                return Merged(Effect.INSERTED)
+            merged = yield from _insert(change, image, tombstone, place)
+            if merged is not None:
+                return merged
+        elif row.version == change.version:
+            return Merged(Effect.DUPLICATE, (yield from _beside(change, tombstone, row.context, place)))
         else:
             merged = yield from _replace(change, image, row, place, whole=whole)
             if merged is not None:
@@ -84,7 +100,7 @@ def _replace(change: Change, image: Image, row: Row, place: Place, *, whole: boo
         return None
     yield from _on_record(judgement, _side(change), row, change.key, place)
     if judgement.verdict is not Verdict.NEWER:
-        return _not_newer(judgement)
+        return Merged(Effect.KEPT, judgement.conflict)
     if not (yield Write(row, _taken(change, image, row.context))):
         return None
     return Merged(Effect.REPLACED, judgement.conflict)
@@ -94,16 +110,47 @@ def _stays_deleted(change: Change, tombstone: Tombstone, place: Place) -> Decisi
     judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
     if judgement.conflict and tombstone.deletion is not None:
         present = Side(tombstone.deletion, tombstone.context, None)
-        yield Record(conflict_by_version(_side(change), present, change.key, place))
+        yield Record(conflict_by_version(_side(change), present, change.key, place, late=True))
     return Merged(Effect.KEPT, judgement.conflict)
 
 
-def _insert(change: Change, image: Image, seen: Context, place: Place) -> Decision[bool]:
-    """Insert and look back. False: look again, the row is there already, or a newer deletion was noted meanwhile."""
-    if not (yield Write(None, _taken(change, image, seen))):
+def _insert(change: Change, image: Image, tombstone: Tombstone | None, place: Place) -> Decision[Merged | None]:
+    """Insert and look back. None: look again, the row is there already, or a newer deletion was noted meanwhile."""
+    conflict = yield from _over_the_deletion(change, tombstone, place)
+    taken = _taken(change, image, tombstone.context if tombstone is not None else NOTHING_SEEN)
+    if not (yield Write(None, taken)):
+        return None
+    stored: Tombstone | None = yield LookBack()
+    noted = stored.trusting(place.latest) if stored is not None else None
+    if noted is not None and noted.covers(change.version):
+        return None
+    conflict |= yield from _beside(change, noted, Row(taken).context, place)
+    return Merged(Effect.INSERTED, conflict)
+
+
+def _over_the_deletion(change: Change, tombstone: Tombstone | None, place: Place) -> Decision[bool]:
+    """Whether an insert and the older deletion that was here know nothing of each other; that is on record then."""
+    if tombstone is None or tombstone.deletion is None:
         return False
-    noted: Tombstone | None = yield LookBack()
-    return noted is None or not noted.trusting(place.latest).covers(change.version)
+    judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
+    if judgement.conflict:
+        present = Side(tombstone.deletion, tombstone.context, None)
+        yield Record(conflict_by_version(_side(change), present, change.key, place))
+    return judgement.conflict
+
+
+def _beside(change: Change, tombstone: Tombstone | None, seen: Context, place: Place) -> Decision[bool]:
+    """Whether an older deletion came while the change was inserted, and neither knows of the other.
+
+    Who has noted it found no row. It is on record as if it came now, which it may yet do again. seen: by the row.
+    """
+    if tombstone is None or tombstone.deletion is None:
+        return False
+    judgement = judge(tombstone.deletion, tombstone.context, change.version, seen)
+    if judgement.conflict:
+        deletion = Side(tombstone.deletion, tombstone.context, None)
+        yield Record(conflict_by_version(deletion, _side(change), change.key, place))
+    return judgement.conflict
 
 
 def _delete(change: Change, place: Place) -> Decision[Merged]:
@@ -123,7 +170,7 @@ def _delete(change: Change, place: Place) -> Decision[Merged]:
             whole = True
         elif row.version is not None and not noted.covers(row.version):
             yield from _on_record(judgement, _side(change), row, change.key, place)
-            return _not_newer(judgement)
+            return Merged(Effect.KEPT, judgement.conflict)
         elif (yield from _remove(change.key, row, noted, place, whole=whole)):
             return Merged(Effect.DELETED, judgement.conflict)
         else:
@@ -133,11 +180,14 @@ def _delete(change: Change, place: Place) -> Decision[Merged]:
 
 def _remove(key: Image, row: Row, deletion: Tombstone, place: Place, *, whole: bool) -> Decision[bool]:
     """Remove a row that a deletion covers. False: look again, whole where it has to go on record."""
-    if deletion.deletion is not None:
+    if deletion.deletion is not None and row.version is not None:
         judgement = judge(deletion.deletion, deletion.context, row.version, row.context)
-        if judgement.conflict and not whole:
-            return False
-        yield from _on_record(judgement, Side(deletion.deletion, deletion.context, None), row, key, place)
+        if judgement.conflict or unseen_at_home(deletion.deletion, row, place):
+            if not whole:
+                return False
+            arriving = Side(deletion.deletion, deletion.context, None)
+            present = Side(row.version, row.context, row.content)
+            yield Record(conflict_by_version(arriving, present, key, place, late=True))
     removed: bool = yield Write(row, None)
     return removed
 
@@ -171,7 +221,3 @@ def _buried(tombstone: Tombstone | None, change: Change) -> Tombstone:
 def _taken(change: Change, image: Image, seen: Context) -> Image:
     context = seen.merge(change.context).including(change.version)
     return stamped(image, Stamp(change.version, context, Writer.REPLICATION))
-
-
-def _not_newer(judgement: Judgement) -> Merged:
-    return Merged(Effect.DUPLICATE if judgement.verdict is Verdict.SAME else Effect.KEPT, judgement.conflict)

@@ -14,10 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from distributary.domain.change import Change
-from distributary.domain.conflict import Side, unaware
+from distributary.domain.conflict import Side, concurrent, lost
 from distributary.domain.crdt import ALWAYS
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import Image
+from distributary.domain.incarnations import buried, deletion_in, incarnation_of, known_deletion
 from distributary.domain.merge import Effect, Merged
 from distributary.domain.place import Place
 from distributary.domain.removal import ATTEMPTS
@@ -25,7 +26,8 @@ from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.row_state import RowState, StateLattice
 from distributary.domain.settled_rows import conflict_between, state_in
 from distributary.domain.stamp import Stamp, Writer, stamped
-from distributary.domain.state_documents import Document, document_of, incarnation_in, state_from
+from distributary.domain.stamped_merge import unseen_at_home
+from distributary.domain.state_documents import Document, document_of, state_from
 from distributary.domain.state_texts import as_column, document_of_row
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
 from distributary.domain.version import Context, Version, mint
@@ -33,9 +35,9 @@ from distributary.domain.version import Context, Version, mint
 
 @dataclass(frozen=True)
 class _Here:
-    """A change that arrives, and where."""
+    """The row of which something is decided, and where."""
 
-    change: Change
+    key: Image
     place: Place
     lattice: StateLattice
 
@@ -44,6 +46,7 @@ class _Here:
 class _Put(_Here):
     """A put that arrives. state: what it tells of."""
 
+    change: Change
     content: Image
     state: RowState
 
@@ -63,11 +66,11 @@ class _Put(_Here):
         top of it, and whoever inserts a row over this tombstone has not seen that.
         """
         deletion = self.state.incarnation
-        return _buried(tombstone, deletion, self.state.context.before(deletion).including(deletion))
+        return buried(tombstone, deletion, self.state.context.before(deletion).including(deletion))
 
     def removal(self, tombstone: Tombstone | None) -> Side:
         """The deletion that takes a row away; what the put had seen of the row, the deletion beneath it had, too."""
-        deletion, seen = _deletion(tombstone), tombstone.context if tombstone is not None else Context()
+        deletion, seen = deletion_in(tombstone), tombstone.context if tombstone is not None else Context()
         return Side(deletion, seen.merge(self.state.context) if self.state.incarnation >= deletion else seen, None)
 
 
@@ -84,18 +87,21 @@ def merge_stamped_states(
         return (yield from _delete(change, place, lattice))
     arriving = state_in(change, lattice)
     arriving = replace(arriving, context=arriving.context.including(arriving.version))
-    return (yield from _put(_Put(change, place, lattice, change.image, arriving)))
+    return (yield from _put(_Put(change.key, place, lattice, change, change.image, arriving)))
 
 
-def settle_inserted_states(place: Place) -> Decision[bool]:
+def settle_inserted_states(key: Image, place: Place, lattice: StateLattice) -> Decision[bool]:
     """As `stamped_merge.settle_inserted`: remove a row that was not made on top of the deletion that is noted."""
+    whole = False
     for _ in range(ATTEMPTS):
-        state: State = (yield Look()).trusting(place.latest)
-        row = state.row
-        if row is None or not _outlived(row, state.tombstone):
+        state: State = (yield Look(whole)).trusting(place.latest)
+        row, tombstone = state.row, state.tombstone
+        if row is None or tombstone is None or not _outlived(row, tombstone):
             return False
-        if (yield Write(row, None)):
+        deletion = Side(deletion_in(tombstone), tombstone.context, None)
+        if (yield from _remove(_Here(key, place, lattice), row, deletion, whole=whole)):
             return True
+        whole = True
     raise NotSettled("the row was written again and again while it was to be removed")
 
 
@@ -104,12 +110,12 @@ def _put(here: _Put) -> Decision[Merged]:
     for _ in range(ATTEMPTS):
         state: State = (yield Look(whole)).trusting(here.place.latest)
         row, tombstone = state.row, state.tombstone
-        known = _known(row, tombstone)
+        known = known_deletion(row, tombstone)
         if row is not None and _outlived(row, tombstone):
             whole = not (yield from _remove(here, row, here.removal(tombstone), whole=whole))
         elif here.state.incarnation < known:
             return (yield from _stays_deleted(here, known, tombstone, row))
-        elif here.state.incarnation > max(known, _incarnation(row)) and not here.state.from_plain:
+        elif here.state.incarnation > max(known, incarnation_of(row)) and not here.state.from_plain:
             yield Remember(state.stored, here.beneath(tombstone))
         elif row is None:
             if (yield from _insert(here)):
@@ -127,12 +133,12 @@ def _insert(here: _Put) -> Decision[bool]:
     if not (yield Write(None, here.image)):
         return False
     noted: Tombstone | None = yield LookBack()
-    return noted is None or _deletion(noted.trusting(here.place.latest)) <= here.state.incarnation
+    return noted is None or deletion_in(noted.trusting(here.place.latest)) <= here.state.incarnation
 
 
 def _meet(here: _Put, row: Row, *, whole: bool) -> Decision[Merged | None]:
     """Join with the row. None: look again, whole."""
-    arriving, incarnation = here.state, _incarnation(row)
+    arriving, incarnation = here.state, incarnation_of(row)
     no_older, no_newer = incarnation >= arriving.incarnation, incarnation <= arriving.incarnation
     if row.version is not None and no_older and _within(arriving.version, arriving.context, row.context):
         return Merged(Effect.DUPLICATE if arriving.version == row.version else Effect.KEPT)
@@ -152,7 +158,7 @@ def _join(here: _Put, row: Row) -> Decision[Merged | None]:
         version = mint(here.place.now, 0, here.place.region, above=[joined.version])
         joined, writer = here.lattice.rewritten(joined, version), Writer.APPLICATION
     shown = here.lattice.visible(joined)
-    conflict = unaware(here.change.version, here.change.context, present.context)
+    conflict = concurrent(here.state.context, present.context)
     if conflict:
         yield from _on_record(here, here.side, _side(row), shown)
     if not (yield Write(row, _image(shown, document_of(joined), joined.version, joined.context, writer))):
@@ -161,21 +167,25 @@ def _join(here: _Put, row: Row) -> Decision[Merged | None]:
 
 
 def _stays_deleted(here: _Put, deletion: Version, tombstone: Tombstone | None, row: Row | None) -> Decision[Merged]:
-    """The put was not made on top of a deletion that is known; row: one that was."""
-    context = row.context if row is not None else Context()
-    context = context.merge(tombstone.context) if tombstone is not None else context
-    conflict = unaware(here.change.version, here.change.context, context)
+    """The put was not made on top of a deletion that is known; row: one that was.
+
+    Where the tombstone is of that deletion it alone tells what that had seen: the row has seen more since.
+    """
+    context = tombstone.context if tombstone is not None else Context()
+    if row is not None and deletion != deletion_in(tombstone):
+        context = context.merge(row.context)
+    conflict = lost(context, here.state.context)
     if conflict:
-        yield from _on_record(here, here.side, Side(deletion, context, None), None)
+        yield from _on_record(here, here.side, Side(deletion, context, None), None, late=True)
     return Merged(Effect.KEPT, conflict)
 
 
 def _delete(change: Change, place: Place, lattice: StateLattice) -> Decision[Merged]:
-    here = _Here(change, place, lattice)
+    here = _Here(change.key, place, lattice)
     whole = False
     for _ in range(ATTEMPTS):
         state: State = (yield Look(whole)).trusting(place.latest)
-        noted = _buried(state.tombstone, change.version, change.context)
+        noted = buried(state.tombstone, change.version, change.context)
         if noted != state.tombstone:
             if not (yield Remember(state.stored, noted)):
                 continue
@@ -185,28 +195,38 @@ def _delete(change: Change, place: Place, lattice: StateLattice) -> Decision[Mer
             return Merged(Effect.DELETED if noted.deletion == change.version else Effect.KEPT)
         if row.version is not None and not _outlived(row, noted):
             return Merged(Effect.KEPT)
-        side = Side(_deletion(noted), noted.context, None)
-        conflict = unaware(side.version, side.context, row.context)
-        if conflict and not whole:
-            whole = True
-        elif (yield from _remove(here, row, side, whole=whole)):
+        side = Side(deletion_in(noted), noted.context, None)
+        conflict = _takes_unseen(side, row, place)
+        if (yield from _remove(here, row, side, whole=whole)):
             return Merged(Effect.DELETED, conflict)
+        whole = True
     raise NotSettled("the row was written again and again while it was to be deleted")
 
 
 def _remove(here: _Here, row: Row, deletion: Side, *, whole: bool) -> Decision[bool]:
     """Remove a row that was not made on top of a deletion. False: look again, whole where it goes on record."""
-    if unaware(deletion.version, deletion.context, row.context):
+    if _takes_unseen(deletion, row, here.place):
         if not whole:
             return False
-        yield from _on_record(here, deletion, _side(row), None)
+        yield from _on_record(here, deletion, _side(row), None, late=True)
     removed: bool = yield Write(row, None)
     return removed
 
 
-def _on_record(here: _Here, arriving: Side, present: Side, after: Image | None) -> Decision[None]:
+def _takes_unseen(deletion: Side, row: Row, place: Place) -> bool:
+    """Whether a deletion takes with the row what it has not seen."""
+    return row.version is not None and (
+        lost(deletion.context, row.context) or unseen_at_home(deletion.version, row, place)
+    )
+
+
+def _on_record(
+    here: _Here, arriving: Side, present: Side, after: Image | None, *, late: bool = False
+) -> Decision[None]:
     policy = here.lattice.policies.base.value
-    yield Record(conflict_between(arriving, present, after, here.change.key, here.place, policy))
+    conflict = conflict_between(arriving, present, after, here.key, here.place, policy)
+    row = arriving if arriving.image is not None else present
+    yield Record(replace(conflict, late=late, state=row.context))
 
 
 def _side(row: Row) -> Side:
@@ -221,40 +241,12 @@ def _within(version: Version, context: Context, seen: Context) -> bool:
 
 def _outlived(row: Row, tombstone: Tombstone | None) -> bool:
     """Whether the row was not made on top of the deletion. One without a version gives way to whatever comes."""
-    return row.version is not None and _incarnation(row) < _deletion(tombstone)
-
-
-def _deletion(tombstone: Tombstone | None) -> Version:
-    return (tombstone.deletion if tombstone is not None else None) or ALWAYS
-
-
-def _known(row: Row | None, tombstone: Tombstone | None) -> Version:
-    """The newest deletion that is known here, be it by the row that was made on top of it."""
-    incarnation, from_plain = _foundation(row)
-    return _deletion(tombstone) if from_plain else max(_deletion(tombstone), incarnation)
-
-
-def _incarnation(row: Row | None) -> Version:
-    """See `RowState.incarnation`; raises MalformedStamp."""
-    return _foundation(row)[0]
-
-
-def _foundation(row: Row | None) -> tuple[Version, bool]:
-    """What the row was made on top of, and whether that is a row from before its policies."""
-    if row is None or row.version is None:
-        return ALWAYS, False
-    return incarnation_in(document_of_row(row.image), row.version)
+    return row.version is not None and incarnation_of(row) < deletion_in(tombstone)
 
 
 def _state_of(row: Row, lattice: StateLattice) -> RowState:
     """The state of a row that was read whole; raises MalformedStamp."""
     return state_from(document_of_row(row.image), row.content, row.version or ALWAYS, row.context, lattice)
-
-
-def _buried(tombstone: Tombstone | None, deletion: Version, context: Context) -> Tombstone:
-    """The newer of both deletions, with all that either of them had seen."""
-    known = tombstone or Tombstone()
-    return replace(known, deletion=max(deletion, _deletion(known)), context=known.context.merge(context))
 
 
 def _image(

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.block import Block
 from distributary.domain.change import Change
+from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import (
     DistributaryError,
@@ -31,7 +33,7 @@ from distributary.domain.logged import Logged, LoggedBlock, Portion, last_states
 from distributary.domain.message import pack
 from distributary.domain.place import Place
 from distributary.domain.row import Tombstone
-from distributary.ports import Announcements, Bulk, ChangeLog, Parking, Replica, Source
+from distributary.ports import Announcements, Bulk, ChangeLog, Journal, Parking, Replica, Source
 from distributary.services.deciding import settling_inserted
 from distributary.services.handover import HandOver
 from distributary.services.incidents import Incidents
@@ -61,7 +63,8 @@ COMPLETED_AT_ONCE = 100
 class CaptureLog:
     """The capture service of a replica with a log. clock: microseconds. sleep: seconds.
 
-    bulk_of: the rows of a table, for logs that tell blocks; raises UnknownTable.
+    bulk_of: the rows of a table, for logs that tell blocks; raises UnknownTable. journal: none where conflicts are
+    counted only.
     """
 
     dataset: Dataset
@@ -75,6 +78,7 @@ class CaptureLog:
     clock: Callable[[], int]
     sleep: Callable[[float], None]
     bulk_of: Callable[[str], Bulk] | None = None
+    journal: Journal | None = None
 
     @property
     def _incidents(self) -> Incidents:
@@ -219,14 +223,18 @@ class CaptureLog:
         now, drift = self.clock(), self.dataset.max_clock_drift
         place = Place(self.dataset.name, inserted[0].table, self.region, now, drift, "")
         settle = settling_inserted(self.dataset, place.table)
-        decisions = [(change.key, settle(place)) for change in changes]
-        for change, result in zip(changes, run(replica, decisions), strict=True):
+        decisions = [(change.key, settle(change.key, place)) for change in changes]
+        for change, result in zip(changes, run(replica, decisions, partial(self._keep, report)), strict=True):
             if isinstance(result, Unacceptable | ParentMissing):
                 # Such as a child that keeps its parent here. Waiting would keep all others; a redrive tries again.
                 payload = "".join(pack(self.dataset, self.region, [_deletion(change, noted[key_text(change.key)])]))
                 self._incidents.park([self._incidents.parcel(result, payload, redrivable=True)], report)
             elif isinstance(result, DistributaryError) and not isinstance(result, SchemaDiffers):
                 raise result
+
+    def _keep(self, report: LogReport, conflicts: Sequence[Conflict]) -> None:
+        report.conflicts += len(conflicts)
+        report.unjournaled += self.journal.record(conflicts) if self.journal is not None else 0
 
 
 def _deletion(inserted: Change, noted: Tombstone | None) -> Change:

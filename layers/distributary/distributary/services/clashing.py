@@ -39,7 +39,8 @@ class Clashing:
             raise NotSettled("the rows in its way are gone now")
         self.clashes.renounce(change)
         # An older state of its row may be there still.
-        (removed,) = run(self.replica, [(change.key, settling_inserted(self.dataset, change.table)(place))])
+        settle = settling_inserted(self.dataset, change.table)
+        (removed,) = run(self.replica, [(change.key, settle(change.key, place))], self.record)
         if isinstance(removed, DistributaryError):
             raise removed
         return Merged(Effect.KEPT, conflict=True)

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.dataset import Dataset
+from distributary.domain.image import Image
 from distributary.domain.merge import Merged, merge
 from distributary.domain.notation import Notation
 from distributary.domain.place import Place
@@ -78,9 +79,10 @@ def merging_stamped(dataset: Dataset) -> Callable[..., Decision[Merged]]:
     return decide
 
 
-def settling_inserted(dataset: Dataset, table: str) -> Callable[[Place], Decision[bool]]:
+def settling_inserted(dataset: Dataset, table: str) -> Callable[[Image, Place], Decision[bool]]:
     """The decision of capture on a row of such a database that is told to be new. table: as a change says it."""
-    return settle_inserted if stamped_lattice(dataset, table) is None else settle_inserted_states
+    lattice = stamped_lattice(dataset, table)
+    return settle_inserted if lattice is None else partial(settle_inserted_states, lattice=lattice)
 
 
 def stamped_lattice(dataset: Dataset, table: str) -> StateLattice | None:
