@@ -17,7 +17,7 @@ from tests.simulation.mistakes import SMALL, Mistake
 from tests.simulation.setting import Writing
 
 
-def _never(*_: Any) -> bool:
+def never(*_: Any) -> bool:
     return False
 
 
@@ -25,15 +25,15 @@ def _never_told(*_: Any) -> Decision[None]:
     yield from ()
 
 
-def _told_of_stale_ones(version: Version, context: Context, present: Version | None, _p: Context) -> Judgement:
+def told_of_stale_ones(version: Version, context: Context, present: Version | None, _p: Context) -> Judgement:
     if present is None or version == present:
         return Judgement(Verdict.NEWER if present is None else Verdict.SAME, conflict=False)
     return Judgement(Verdict.NEWER if version > present else Verdict.OLDER, not context.covers(present))
 
 
-def _told_afterwards(original: Callable[..., Decision[Any]]) -> Callable[..., Decision[Any]]:
-    def replacing(*arguments: Any) -> Decision[Any]:
-        decision, held, answer = original(*arguments), list[Record](), None
+def told_afterwards(original: Callable[..., Decision[Any]]) -> Callable[..., Decision[Any]]:
+    def replacing(*arguments: Any, **options: Any) -> Decision[Any]:
+        decision, held, answer = original(*arguments, **options), list[Record](), None
         while True:
             try:
                 step = decision.send(answer)
@@ -59,9 +59,9 @@ def _without_context(original: Callable[[LocalWrite], Change]) -> Callable[[Loca
 
 CONFLICT_MISTAKES = (
     Mistake("a conflict is not told", merge, "_on_record", _never_told, SMALL, 100),
-    Mistake("a stale delivery is told as a conflict", merge, "judge", _told_of_stale_ones, SMALL, 100),
+    Mistake("a stale delivery is told as a conflict", merge, "judge", told_of_stale_ones, SMALL, 100),
     Mistake(
-        "a conflict is told after the row shows it", merge, "_replace", _told_afterwards(merge._replace), SMALL, 100
+        "a conflict is told after the row shows it", merge, "_replace", told_afterwards(merge._replace), SMALL, 100
     ),
     Mistake(
         "a change forgets what it was on top of", LocalWrite, "change", _without_context(LocalWrite.change), SMALL, 100
@@ -70,7 +70,7 @@ CONFLICT_MISTAKES = (
         "a deletion takes in silence what it has not seen",
         (policy_merge, settled_rows),
         "lost",
-        _never,
+        never,
         Kind(Writing.MERGING, 25),
         50,
     ),

@@ -48,10 +48,14 @@ class LogMergingWorld(LogWorld):
         self.base, self.own = drawn_rules(choices)
         self.counting = self.draws_counting(choices, setting)
         self.from_plain = choices.chance(0.3)
-        self.in_bulk = choices.chance(0.5)
         super().__init__(choices, setting, tell)
         self.note(lambda: f"policies: {self.base.value}, {sorted(self.own)}")
         self.note(lambda: f"rows from before them: {self.from_plain}; in bulk: {self.in_bulk}")
+
+    def draws_bulk(self, choices: Choices, setting: Setting) -> bool:
+        """See `LogWorld`."""
+        del setting
+        return choices.chance(0.5)
 
     def draws_counting(self, choices: Choices, setting: Setting) -> bool:
         """Whether nothing is deleted, set to NULL or given a meaning that its policy has not."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from distributary.adapters.memory.journal import MemoryJournal
 from distributary.adapters.memory.log import Committed, MemoryLog, Slot
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox
 from distributary.adapters.memory.stamped_bulk import StampedBulk
@@ -25,7 +26,10 @@ from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
 from distributary.services.deciding import merging_stamped, stamped_lattice
 from distributary.services.handover import HandOver
+from tests.simulation.choices import Choices
+from tests.simulation.log_conflicts import LogConflicts
 from tests.simulation.regions import PLENTY, Region
+from tests.simulation.setting import Setting
 from tests.simulation.transactions import LARGE, Clients
 from tests.simulation.world import World
 
@@ -37,10 +41,20 @@ LOOKS = (4, 4, 8, 2, 16)
 class LogWorld(World):
     """The world of such replicas. in_bulk: what is plain is merged many rows at a time."""
 
+    observer: LogConflicts | None = None
     in_bulk = False
     engine = Engine.AURORA
     regions: Sequence[LogRegion]
     writers: Clients
+
+    def __init__(self, choices: Choices, setting: Setting, tell: Callable[[str], None] | None = None) -> None:
+        self.in_bulk = self.draws_bulk(choices, setting)
+        super().__init__(choices, setting, tell)
+
+    def draws_bulk(self, choices: Choices, setting: Setting) -> bool:
+        """Whether it is so; without a choice of its own, so that records from before play the same history."""
+        del choices
+        return setting.rows > 1
 
     def region(self, name: str, skew: int) -> LogRegion:
         """See `World`."""
@@ -80,6 +94,7 @@ class LogRegion(Region):
     table: StampedTable = field(init=False)
     replica: StampedReplica = field(init=False)
     slot: Slot = field(init=False)
+    journal: MemoryJournal = field(init=False)
     size: int = 2
     newest: int = 0
     reading: MemoryLog | None = None
@@ -94,6 +109,8 @@ class LogRegion(Region):
         )
         self.replica = StampedReplica(self.table, pause=self.world.io)
         self.slot = Slot(rows=self.table.rows)
+        # It does not give others their turn: a call that ends at the write that follows has recorded and not written.
+        self.journal = MemoryJournal(self.world.dataset.name)
 
     def dataset_of(self, function: str) -> Dataset:
         """As the file describes it with which something was deployed here. function: capture, apply or triggers."""
@@ -165,18 +182,22 @@ class LogRegion(Region):
         """The capture service of this region."""
         world, dataset = self.world, self.dataset_of("capture")
         inboxes, outbox = MemoryInboxes(world.queues, world.io), MemoryOutbox(self.outbox, world.io)
+        journal = world.observer.listening(self, self.journal) if world.observer is not None else self.journal
         handover = HandOver(dataset, self.name, inboxes, outbox)
         return CaptureLog(
             dataset, self.name, log, log, lambda _: self.replica, handover, self.parking, Silence(), self.clock,
-            world.sleep, bulk_of=self.bulk_of if world.in_bulk else None,
+            world.sleep, bulk_of=self.bulk_of if world.in_bulk else None, journal=journal,
         )  # fmt: skip
 
     def applying(self) -> Apply:
         """The apply service of this region."""
         world, dataset = self.world, self.dataset_of("apply")
+        decide = merging_stamped(dataset)
+        if world.observer is not None:
+            decide = world.observer.applying(self, decide)
         return Apply(
             dataset, TABLE, self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
-            world.unique, world.sleep, decide=merging_stamped(dataset), bulk=self.bulk,
+            world.unique, world.sleep, decide=decide, bulk=self.bulk, journal=self.journal,
         )  # fmt: skip
 
     def _wait(self, holder: Transaction) -> None:

@@ -10,6 +10,7 @@ from tests.simulation.choices import Choices
 from tests.simulation.conflict_mistakes import CONFLICT_MISTAKES
 from tests.simulation.deploying_mistakes import DEPLOYING_MISTAKES
 from tests.simulation.histories import Kind, play
+from tests.simulation.log_conflict_mistakes import LOG_CONFLICT_MISTAKES
 from tests.simulation.log_mistakes import LOG_MISTAKES, LOGS
 from tests.simulation.log_policy_mistakes import LOG_POLICY_MISTAKES
 from tests.simulation.mistakes import MISTAKES, Mistake
@@ -39,6 +40,18 @@ def test_the_comparison_with_causality_notices(mistake: Mistake) -> None:
     # then: a quarter of them have a conflict that was told wrongly; of the rules as they are, not one of these has
     assert sum(bool(each.misjudged) for each in played) > mistake.seeds // 4
     assert not any(play(mistake.kind, seed).misjudged for seed in range(mistake.seeds))
+
+
+@pytest.mark.parametrize("mistake", LOG_CONFLICT_MISTAKES, ids=lambda mistake: mistake.name)
+def test_the_comparison_of_stamping_databases_with_causality_notices(mistake: Mistake) -> None:
+    # given: a mistake that no row shows; when: histories are played
+    with mistake.made():
+        broken = [play(mistake.kind, seed).broken for seed in range(mistake.seeds)]
+
+    # then: some have a conflict that was told wrongly, and that is all that is noticed
+    noticed = [each[0] for each in broken if each is not None]
+    assert noticed
+    assert all("conflict" in each for each in noticed)
 
 
 @pytest.mark.parametrize("kind", [MISTAKES[0].kind, LOGS], ids=str)
