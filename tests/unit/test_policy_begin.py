@@ -184,6 +184,17 @@ def test_what_is_written_at_the_very_instant_is_of_since() -> None:
     assert site.change().state is not None
 
 
+def test_a_stamping_writers_write_of_since_whose_clock_lags_gets_a_version_of_since() -> None:
+    # given: it draws its version half a second too early
+    site = with_policies(Site(HOME))
+    site.now = BEGIN
+    site.put_stamped(n=1, timestamp=BEGIN - SECOND // 2)
+    # when
+    change = site.change()
+    # then
+    assert (change.state is not None, change.version.timestamp >= BEGIN, site.number) == (True, True, "1")
+
+
 def test_records_of_before_and_of_since_that_are_captured_at_once_are_all_told_of() -> None:
     # given: writes of before and of since
     site = with_policies(Site(HOME))

@@ -126,6 +126,7 @@ def _version(here: OwnWrite, known: RowState | None, beneath: Tombstone | None, 
     above = [known.version] if known and known.version.timestamp else []
     above += [beneath.deletion] if beneath and beneath.deletion else []
     above += [tombstone.ledger.version] if tombstone.ledger else []
+    above += [Version(here.since, 0, BEGUN)] if here.since else []  # a stamping writer's clock may lag behind that
     rows = (record.old, record.new)
     drawn = record.new.version if record.new and here.origin is Origin.STAMPED else None
     if drawn is not None and all(each < drawn for each in above):
