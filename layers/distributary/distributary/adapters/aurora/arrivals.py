@@ -18,6 +18,9 @@ class Arrivals:
     _columns: dict[str, list[str]] = field(default_factory=dict)
     _stamps: list[str] = field(default_factory=list)
 
+    def __len__(self) -> int:
+        return len(self._stamps)
+
     def note(self, texts: Mapping[str, Value], stamp: str) -> None:
         """Keep one row."""
         for name in self.key:

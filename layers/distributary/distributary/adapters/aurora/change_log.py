@@ -22,8 +22,8 @@ from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.errors import NotInstalled, SchemaDiffers, SlotLost, Unacceptable, Unavailable
 from distributary.domain.logged import Holding, Logged, Portion
 
-SIZE, BYTES = 10_000, 4_000_000
-"""Messages, and bytes of them, that make a portion, whatever the size of a transaction."""
+SIZE, BYTES = 2_000, 4_000_000
+"""At most so many changes, and about so many bytes of messages, are a portion, whatever the size of a transaction."""
 
 FETCHED = 200
 """Messages that are fetched at once: what is in memory beyond a portion, however large they are."""
@@ -111,13 +111,19 @@ class PostgresChangeLog:
         if end == self._seen:
             return
         assembler = Assembler(self._identity.dataset, self._identity.region, self._table_of, self._now())
-        told = False
-        with closing(self._peek(limit)) as readings:
-            for rows in readings:
-                told = True
+        at, size = "", 0
+        with closing(self._peek(limit)) as fetched:
+            for rows in fetched:
                 xid, lsn, _ = rows[-1]
-                yield assembler.take([data for _, _, data in rows], f"{xid} {lsn}")
-        if not told:
+                at = f"{xid} {lsn}"
+                size += sum(len(data) for _, _, data in rows)
+                assembler.take(data for _, _, data in rows)
+                if assembler.kept > SIZE - FETCHED or size >= BYTES:
+                    yield assembler.portion(at)
+                    size = 0
+            if size:
+                yield assembler.portion(at)
+        if not at:
             self._seen = end
 
     def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
@@ -144,22 +150,12 @@ class PostgresChangeLog:
         self._kept_from = end
 
     def _peek(self, limit: int) -> Generator[list[Row], None, None]:
-        """Messages in portions of `SIZE` or `BYTES`, behind the place where an earlier call ended."""
+        """Messages as they are fetched, behind the place where an earlier call ended."""
         sql = _PEEK
         parameters: tuple[Parameter, ...] = (self._slot, limit, self._slot)
         if self._within:
             sql, parameters = _PEEK_ON, (*parameters, *self._within.split(" "))
-        rows: list[Row] = []
-        size = 0
-        with closing(self._reader.stream(sql, *parameters, size=FETCHED)) as fetched:
-            for some in fetched:
-                rows += some
-                size += sum(len(data) for _, _, data in some)
-                if len(rows) >= SIZE or size >= BYTES:
-                    yield rows
-                    rows, size = [], 0
-        if rows:
-            yield rows
+        return self._reader.stream(sql, *parameters, size=FETCHED)
 
     def _complete(self, name: TableName, some: Sequence[Logged]) -> Sequence[Logged]:
         """The writes of one table with the columns that are still there; as they were where it cannot be asked."""

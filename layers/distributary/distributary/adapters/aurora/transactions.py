@@ -73,16 +73,19 @@ class Assembler:
     _echoes: int = 0
     _end: int | None = None
 
-    def take(self, messages: Iterable[bytes], at: str = "") -> Portion:
-        """The portion that the messages tell. at: where the last of them stands, should its transaction go on.
-
-        Raises MalformedStream.
-        """
+    def take(self, messages: Iterable[bytes]) -> None:
+        """Collect what the messages tell; raises MalformedStream."""
         for data in messages:
             self._ordinal += 1
             if not self._is_plain(data):
                 self._take(self._decoder.decode(data))
-        return self._portion(at if self._begun is not None else "")
+
+    @property
+    def kept(self) -> int:
+        """How many rows are collected and will be in the portion: not those that later ones have overtaken."""
+        rows = sum(len(known.rows) for known in self._tables.values() if known.rows is not None)
+        blocks = sum(len(each.block) for each in self._blocks)
+        return rows + blocks + len(self._writes) + len(self._refused) + sum(map(len, self._arrived.values()))
 
     def _is_plain(self, data: bytes) -> bool:
         """Whether it was a row that is collected as it is."""
@@ -103,7 +106,9 @@ class Assembler:
             names = [TableName(relation.namespace, relation.name).text() for relation in message.relations]
             self._alerts += [Alert(AlertKind.TRUNCATED, name, told) for name in names]
 
-    def _portion(self, within: str) -> Portion:
+    def portion(self, at: str) -> Portion:
+        """What was collected, and is forgotten here. at: where the last message stands, if its transaction goes on."""
+        within = at if self._begun is not None else ""
         for known in self._tables.values():
             self._gather(known)
         alerts = tuple(dict.fromkeys(self._alerts))
