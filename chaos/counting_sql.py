@@ -90,10 +90,10 @@ class Delivery:
         return again
 
 
-def count(places: Sites, updates: int, rows: int, seed: str) -> Counted:
+def count(places: Sites, updates: int, rows: int) -> Counted:
     """Let every region update so often; one of them is cut off in the middle third."""
     _prepare(places, rows)
-    delivery, began = Delivery(random.Random(seed)), time.monotonic()
+    delivery, began = Delivery(random.Random("counting")), time.monotonic()
     connected = [each for each in places if each.region != LONELY]
     for part, reached in enumerate((places.all, connected, places.all)):
         _write(places, _third(updates, part), rows, partial(delivery.turn, reached))
@@ -148,7 +148,6 @@ def _sums(ledgers: Sequence[list[tuple[int, int]]]) -> dict[int, int]:
 def main(
     updates: Annotated[int, typer.Option(help="Updates in each region.")] = 30_000,
     rows: Annotated[int, typer.Option(help="Rows that all regions share.")] = 50,
-    seed: Annotated[str, typer.Option(help="Of the order and the repetition of messages.")] = "1",
 ) -> None:
     """Add to the same numbers in three SQL databases at once; exit status 1 where a number is not exact."""
     console, progress = Console(), Console(stderr=True, highlight=False)
@@ -156,7 +155,7 @@ def main(
         servers = [stack.enter_context(postgresql(version)) for version in VERSIONS]
         places = stack.enter_context(sites(servers))
         progress.print(f"{updates:,} updates in each of {len(places.all)} regions, on {rows} rows …")
-        found = count(places, updates, rows, seed)
+        found = count(places, updates, rows)
     table = Table("region", "numbers that are not exact", title=f"{found.updates:,} updates committed")
     for region, wrong in found.wrong.items():
         table.add_row(region, str(wrong))

@@ -9,7 +9,7 @@ import psutil
 from local.world import World
 
 PAUSE_SECONDS = (2.0, 4.0)
-"""A function that starts anew takes most of a core for half a second, which the healthy regions share here."""
+"""Seldom, since a function that starts anew computes on cores that the healthy regions share here."""
 
 
 @dataclass

@@ -24,8 +24,8 @@ WARM_UP_SECONDS = 3.0
 class Pace:
     """How long and how fast. quiet: seconds without the fault. stretch: factor on a fault's own length."""
 
-    quiet: float = 60.0
-    stretch: float = 4.0
+    quiet: float = 45.0
+    stretch: float = 3.0
     rate: float = 0.35
 
 

@@ -11,10 +11,10 @@ from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Conflict, Resolution
 from distributary.domain.errors import NotSettled, Unavailable
 from distributary.domain.merge import Effect, Merged
-from distributary.domain.policies import Policy
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, key
 from tests.unit.state_changes import LATER, deleted, put, reborn
 from tests.unit.state_sites import StateSite
+from tests.unit.told_of_meetings import Met, OnRecord
 
 Meeting: TypeAlias = tuple[StateSite, Change, Change]
 """A site that has put one conflict on record, of the change that arrives and the one that is there."""
@@ -137,55 +137,26 @@ AT_ONCE = [joined, kept_out, taken, outrun, taken_for_settled]
 LATE = [raced, left_for_a_put, left_for_an_older_deletion, left_by_an_insert, noted_meanwhile]
 """Where the deletion came to light when the row had been merged."""
 
-MEETINGS = pytest.mark.parametrize("meet", [*AT_ONCE, *LATE])
-
 
 def only(site: StateSite) -> Conflict:
     (conflict,) = site.conflicts
     return conflict
 
 
-@MEETINGS
-def test_whose_row_it_is(meet: Callable[[], Meeting]) -> None:
-    site, *_ = meet()
-    assert only(site).key == key()
+@pytest.fixture(params=[*AT_ONCE, *LATE], ids=lambda meet: meet.__name__)
+def met(request: pytest.FixtureRequest) -> Met:
+    site, arriving, present = request.param()
+    return Met(only(site), arriving, present, site.now)
 
 
-@MEETINGS
-def test_which_states_have_met(meet: Callable[[], Meeting]) -> None:
-    site, arriving, present = meet()
-    assert (only(site).arriving.version, only(site).present.version) == (arriving.version, present.version)
-
-
-@MEETINGS
-def test_what_each_had_seen(meet: Callable[[], Meeting]) -> None:
-    site, arriving, present = meet()
-    assert (only(site).arriving.context, only(site).present.context) == (arriving.context, present.context)
-
-
-@MEETINGS
-def test_what_each_showed(meet: Callable[[], Meeting]) -> None:
-    site, arriving, present = meet()
-    assert (only(site).arriving.image, only(site).present.image) == (arriving.image, present.image)
-
-
-@MEETINGS
-def test_in_which_replica_it_was_resolved_and_when(meet: Callable[[], Meeting]) -> None:
-    site, *_ = meet()
-    conflict = only(site)
-    assert (conflict.dataset, conflict.table, conflict.region, conflict.at) == ("orders", "orders", HOME, site.now)
+class TestPolicyRecords(OnRecord):
+    """Under policies with memory."""
 
 
 @pytest.mark.parametrize(("meet", "late"), [(each, each in LATE) for each in (*AT_ONCE, *LATE)])
 def test_whether_it_is_named_by_both_states(meet: Callable[[], Meeting], late: bool) -> None:
     site, *_ = meet()
     assert only(site).late is late
-
-
-@MEETINGS
-def test_by_which_policy_it_was_resolved(meet: Callable[[], Meeting]) -> None:
-    site, *_ = meet()
-    assert only(site).policy == Policy.LAST_WRITER_WINS.value
 
 
 RESOLVED = pytest.mark.parametrize(

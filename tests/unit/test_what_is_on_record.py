@@ -12,9 +12,9 @@ from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict
 from distributary.domain.errors import NotSettled, Unavailable
 from distributary.domain.merge import Effect, Merged
-from distributary.domain.policies import Policy
 from tests.unit import conflicts
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, key
+from tests.unit.told_of_meetings import Met, OnRecord
 
 Meeting: TypeAlias = tuple[Site, Change, Change]
 """A site that has put one conflict on record, of the change that arrives and the one that is there."""
@@ -113,44 +113,20 @@ AT_ONCE = [replaced, too_late, taken, kept_out, over_a_deletion]
 LATE = [inserted_meanwhile, replaced_meanwhile, left_by_an_insert, captured_meanwhile]
 """Where the deletion came to light when the row had been merged."""
 
-MEETINGS = pytest.mark.parametrize("meet", [*AT_ONCE, *LATE])
-
 
 def only(site: Site) -> Conflict:
     (conflict,) = site.recorded
     return conflict
 
 
-@MEETINGS
-def test_whose_row_it_is(meet: Callable[[], Meeting]) -> None:
-    site, *_ = meet()
-    assert only(site).key == key()
+@pytest.fixture(params=[*AT_ONCE, *LATE], ids=lambda meet: meet.__name__)
+def met(request: pytest.FixtureRequest) -> Met:
+    site, arriving, present = request.param()
+    return Met(only(site), arriving, present, site.now)
 
 
-@MEETINGS
-def test_which_states_have_met(meet: Callable[[], Meeting]) -> None:
-    site, arriving, present = meet()
-    assert (only(site).arriving.version, only(site).present.version) == (arriving.version, present.version)
-
-
-@MEETINGS
-def test_what_each_had_seen(meet: Callable[[], Meeting]) -> None:
-    site, arriving, present = meet()
-    assert (only(site).arriving.context, only(site).present.context) == (arriving.context, present.context)
-
-
-@MEETINGS
-def test_what_each_showed(meet: Callable[[], Meeting]) -> None:
-    site, arriving, present = meet()
-    assert (only(site).arriving.image, only(site).present.image) == (arriving.image, present.image)
-
-
-@MEETINGS
-def test_where_and_when_it_was_resolved_and_by_which_policy(meet: Callable[[], Meeting]) -> None:
-    site, *_ = meet()
-    conflict = only(site)
-    assert (conflict.dataset, conflict.table, conflict.region, conflict.at) == ("orders", "orders", HOME, site.now)
-    assert conflict.policy == Policy.LAST_WRITER_WINS.value
+class TestWhatIsOnRecord(OnRecord):
+    """Without policies."""
 
 
 @pytest.mark.parametrize(("meet", "late"), [(each, each in LATE) for each in (*AT_ONCE, *LATE)])

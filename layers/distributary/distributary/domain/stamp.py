@@ -77,8 +77,8 @@ class Stamp:
         return f"{version_text(self.version)} {self.writer.value} {self.digest} {self.link} {entries}"
 
 
-_APPLICATION, _REPLICATION = Writer.APPLICATION.value, Writer.REPLICATION.value
-_BY_APPLICATION, _BY_REPLICATION = (f" {each} {UNKNOWN} {UNKNOWN} " for each in (_APPLICATION, _REPLICATION))
+_BY_APPLICATION = f" {Writer.APPLICATION.value} {UNKNOWN} {UNKNOWN} "
+_BY_REPLICATION = f" {Writer.REPLICATION.value} {UNKNOWN} {UNKNOWN} "
 _FIRST = "0" * SEQUENCE_DIGITS
 
 
@@ -140,7 +140,7 @@ def is_stamp(text: str, writer: Writer, regions: Container[str]) -> bool:
     return letter == writer.value and region in regions and homes == sorted(set(homes)) and own in entries
 
 
-def is_plain_stamp(text: str, region: str, writer: str = _REPLICATION) -> bool:
+def is_plain_stamp(text: str, region: str, writer: Writer = Writer.REPLICATION) -> bool:
     """Whether it is a writer's stamp of a row that one region alone has written: most are, and this is fast."""
     moment, number = text[:TIMESTAMP_DIGITS], text[_SEQUENCE]
     if not (moment.isascii() and moment.isdecimal()):
@@ -154,7 +154,7 @@ def is_plain_stamp(text: str, region: str, writer: str = _REPLICATION) -> bool:
         if f"{sequence:0{SEQUENCE_DIGITS}x}" != number or sequence >= STAMPING_SEQUENCE:
             return False
     entry = f"{region}={int(moment):x}.{sequence:x}"
-    return text == f"{moment}.{number}.{region} {writer} {UNKNOWN} {UNKNOWN} {entry}"
+    return text == f"{moment}.{number}.{region} {writer.value} {UNKNOWN} {UNKNOWN} {entry}"
 
 
 def travelling(text: str, region: str) -> str | None:
@@ -162,7 +162,7 @@ def travelling(text: str, region: str) -> str | None:
 
     None where it is another's, says more than a database's trigger does, or cannot be read.
     """
-    if is_plain_stamp(text, region, _APPLICATION):
+    if is_plain_stamp(text, region, Writer.APPLICATION):
         return text.replace(_BY_APPLICATION, _BY_REPLICATION, 1)
     start, by_application, context = text.partition(_BY_APPLICATION)
     shipped = start + _BY_REPLICATION + context

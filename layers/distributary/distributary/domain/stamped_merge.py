@@ -107,11 +107,7 @@ def _replace(change: Change, image: Image, row: Row, place: Place, *, whole: boo
 
 
 def _stays_deleted(change: Change, tombstone: Tombstone, place: Place) -> Decision[Merged]:
-    judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
-    if judgement.conflict and tombstone.deletion is not None:
-        present = Side(tombstone.deletion, tombstone.context, None)
-        yield Record(conflict_by_version(_side(change), present, change.key, place, late=True))
-    return Merged(Effect.KEPT, judgement.conflict)
+    return Merged(Effect.KEPT, (yield from _meet_deletion(change, tombstone, place, late=True)))
 
 
 def _insert(change: Change, image: Image, tombstone: Tombstone | None, place: Place) -> Decision[Merged | None]:
@@ -130,12 +126,17 @@ def _insert(change: Change, image: Image, tombstone: Tombstone | None, place: Pl
 
 def _over_the_deletion(change: Change, tombstone: Tombstone | None, place: Place) -> Decision[bool]:
     """Whether an insert and the older deletion that was here know nothing of each other; that is on record then."""
-    if tombstone is None or tombstone.deletion is None:
+    return tombstone is not None and (yield from _meet_deletion(change, tombstone, place, late=False))
+
+
+def _meet_deletion(change: Change, tombstone: Tombstone, place: Place, *, late: bool) -> Decision[bool]:
+    """Put on record that a put and the deletion that is noted know nothing of each other, if so."""
+    if tombstone.deletion is None:
         return False
     judgement = judge(change.version, change.context, tombstone.deletion, tombstone.context)
     if judgement.conflict:
         present = Side(tombstone.deletion, tombstone.context, None)
-        yield Record(conflict_by_version(_side(change), present, change.key, place))
+        yield Record(conflict_by_version(_side(change), present, change.key, place, late=late))
     return judgement.conflict
 
 
