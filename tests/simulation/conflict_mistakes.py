@@ -9,7 +9,7 @@ from typing import Any
 from distributary.domain import merge, policy_merge, settled_rows
 from distributary.domain.change import Change
 from distributary.domain.conflict import Judgement, Verdict
-from distributary.domain.settlement import LocalWrite
+from distributary.domain.local_write import LocalWrite
 from distributary.domain.steps import Decision, Record
 from distributary.domain.version import NOTHING_SEEN, Context, Version
 from tests.simulation.histories import Kind

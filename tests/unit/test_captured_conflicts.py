@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributary.domain.change import Change
-from distributary.domain.errors import Unavailable
+from distributary.domain.errors import NotSettled, Unavailable
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, key
 
 BENEATH = change_of(n=1, home=PEER)
@@ -125,3 +125,25 @@ def test_a_deletion_that_came_when_the_row_was_deleted_here_as_well_is_on_record
     assert change is not None
     met = {(each.arriving.version, each.present.version) for each in site.recorded}
     assert met == {(change.version, deletion.version)}
+
+
+def test_a_newer_deletion_that_was_noted_as_the_put_was_settled_was_not_seen_by_it() -> None:
+    # given: a put; in the second of its creation a deletion is noted, which waits for the put to be settled
+    site, third = Site(HOME), Site(FAR)
+    site.put(n=1)
+    deletion = deletion_of(home=PEER, at=site.now + SECOND // 2)
+
+    def noted() -> None:
+        with pytest.raises(NotSettled):
+            site.merge(deletion)
+
+    site.interrupt("write", noted)
+
+    # when: a third region has the deletion, and then the put
+    change = shipped(site)
+    third.merge(deletion)
+    third.merge(change)
+
+    # then: it is on record in both
+    assert [conflict.present.version for conflict in (*site.recorded, *third.recorded)] == [deletion.version] * 2
+    assert (site.row(), third.row()) == (None, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Side, unaware
@@ -16,7 +16,7 @@ from distributary.domain.crdt import ALWAYS
 from distributary.domain.errors import NotSettled
 from distributary.domain.image import same_content
 from distributary.domain.own_writes import OwnWrite, change_of, deletion_of, take_in
-from distributary.domain.place import Place
+from distributary.domain.place import Place, trusted_until
 from distributary.domain.removal import ATTEMPTS
 from distributary.domain.row import Ledger, Row, State, Tombstone
 from distributary.domain.row_state import RowState, StateLattice
@@ -51,6 +51,7 @@ def settle_states(
     the time to live stay in their region.
     """
     believed = tuple(map(partial(_trusted, place=place), records))
+    place = reduce(Place.settling, records, place)
     told, last, noted = yield from take_in(believed, place, lattice, ignore_expired, since)
     settled = [Settled(origin) for origin in told]
     for at, record in enumerate(believed):
@@ -72,7 +73,7 @@ def _is_of(deletion: Version | None, record: StreamRecord, place: Place) -> bool
 
 
 def _trusted(record: StreamRecord, place: Place) -> StreamRecord:
-    latest = record.created_at + record.granularity + place.max_clock_drift
+    latest = trusted_until(record, place)
     old = record.old.trusting(latest) if record.old else None
     return replace(record, old=old, new=record.new.trusting(latest) if record.new else None)
 
@@ -159,8 +160,7 @@ def _settle_deletion(here: OwnWrite, ledger: Ledger) -> Decision[Settled]:
 
 def _put(here: OwnWrite, ledger: Ledger, state: RowState) -> Change:
     image = here.lattice.visible(state)
-    document = None if state.plain_born else document_of(state)
-    return replace(change_of(here, ledger, image), context=state.context, state=document)
+    return replace(change_of(here, ledger, image), context=state.context, state=document_of(state))
 
 
 def _deletion_again(here: OwnWrite, tombstone: Tombstone) -> Change:

@@ -102,9 +102,8 @@ def take_away(row: Row, deletion: Tombstone, place: Place) -> Decision[bool]:
     return (yield from remove(row, version, deletion.context.including(deletion.deletion), place))
 
 
-def look_again(key: Image, place: Place, lattice: StateLattice) -> Decision[Tombstone | None]:
-    """After a row was written: remove it if a deletion is there that it was not made on top of. The tombstone."""
-    tombstone: Tombstone | None = None
+def look_again(key: Image, place: Place, lattice: StateLattice) -> Decision[None]:
+    """After a row was written: remove it if a deletion is there that it was not made on top of."""
     for _ in range(ATTEMPTS):
         stored: Tombstone | None = yield LookBack()
         tombstone = stored.trusting(place.latest) if stored else None
@@ -116,7 +115,6 @@ def look_again(key: Image, place: Place, lattice: StateLattice) -> Decision[Tomb
             break
         if (yield from take_away_on_record(row, tombstone, key, place, lattice)):
             break
-    return tombstone
 
 
 def conflict_between(

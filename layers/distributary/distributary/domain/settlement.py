@@ -7,22 +7,22 @@ of the record: the application, another region's change or a twin of this functi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeGuard
 
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Side, conflict_by_version, judge
 from distributary.domain.errors import NotSettled
-from distributary.domain.image import Image, same_content
+from distributary.domain.image import same_content
+from distributary.domain.local_write import LocalWrite
 from distributary.domain.memory import deleted_before, recollect
 from distributary.domain.merge import buried
 from distributary.domain.origin import Origin, needs_tombstone, origin_of
-from distributary.domain.place import Place
+from distributary.domain.place import Place, trusted_until
 from distributary.domain.removal import ATTEMPTS, look_again, remove
 from distributary.domain.row import Row, State, Tombstone
-from distributary.domain.stamp import UNKNOWN, Stamp, Writer, link_of_insert, link_to, stamped
+from distributary.domain.stamp import UNKNOWN, Writer, link_to
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
-from distributary.domain.version import NOTHING_SEEN, Context, Version
+from distributary.domain.version import NOTHING_SEEN, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,77 +34,12 @@ class Settled:
     conflict: bool = False
 
 
-@dataclass(frozen=True)
-class LocalWrite:
-    """A local write with its version: what is to be shipped, and the images that show it in the home row."""
-
-    record: StreamRecord
-    version: Version
-    context: Context
-    place: Place
-
-    @cached_property
-    def row(self) -> Row:
-        """The row as the application wrote it."""
-        if self.record.new is None:
-            raise NotSettled("a deletion has no row")
-        return self.record.new
-
-    @property
-    def side(self) -> Side:
-        """The write as one of the two states of a conflict."""
-        return Side(self.version, self.context, self.record.new.content if self.record.new is not None else None)
-
-    def change(self) -> Change:
-        """The change for the peers."""
-        place, record = self.place, self.record
-        image = record.new.content if record.new is not None else None
-        source = str(record.sequence)
-        return Change(
-            place.dataset, place.table, record.key, image, self.version, self.context, place.region, source, place.now
-        )
-
-    def over(self, present: Row) -> Image:
-        """The application's content, stamped to replace a row of ours."""
-        return self._image(self.row.content, self.row.digest, present, self._link(present))
-
-    def restamping(self, present: Row) -> Image:
-        """The present content, which is the application's, with its stamp."""
-        return self._image(present.content, self.row.digest, present, self._link(present))
-
-    def put_back(self, tombstone: Tombstone) -> Image:
-        """The application's content, after a deletion of ours that is older took the row."""
-        context = self.context.merge(tombstone.context)
-        link = link_of_insert(self.place.region, self.place.unique)
-        stamp = Stamp(self.version, context, Writer.REPLICATION, self.row.digest, link)
-        return stamped(self.row.content, stamp)
-
-    def noted_in(self, present: Row) -> Image:
-        """The present row, whose stamp stays but for its context, which now covers this write too."""
-        version, digest = present.version or self.version, present.digest
-        return self._image(present.content, digest, present, self._link(present), version)
-
-    def advancing(self, present: Row) -> Image:
-        """The present row, which the application has written again: the stamp moves on, yet does not match."""
-        ahead = present.stamp is not None and present.stamp.version > self.version
-        version = present.stamp.version if present.stamp is not None and ahead else self.version
-        digest = present.stamp.digest if present.stamp is not None and ahead else self.row.digest
-        return self._image(present.content, digest, present, self._link(present), version)
-
-    def _link(self, present: Row) -> str:
-        return link_to(present.image, self.place.region)
-
-    def _image(self, content: Image, digest: str, present: Row, link: str, version: Version | None = None) -> Image:
-        context = present.context.merge(self.context)
-        return stamped(content, Stamp(version or self.version, context, Writer.REPLICATION, digest, link))
-
-
 def settle(record: StreamRecord, place: Place, *, ignore_expired: bool = False) -> Decision[Settled]:
     """Classify a record and settle the home row; raises NotSettled when the row would not hold still.
 
     ignore_expired: deletions by the time to live stay in their region.
     """
-    latest = record.created_at + record.granularity + place.max_clock_drift
+    latest, place = trusted_until(record, place), place.settling(record)
     old = record.old.trusting(latest) if record.old else None
     new = record.new.trusting(latest) if record.new else None
     record = replace(record, old=old, new=new)
@@ -134,7 +69,7 @@ def _settle_put(record: StreamRecord, new: Row, origin: Origin, place: Place) ->
     for _ in range(ATTEMPTS):
         if done and local is not None:
             state = replace(state, tombstone=(yield from look_again(local.side, record.key, place)))
-            if _local(record, origin, state, place) == local:
+            if _adds_nothing(_local(record, origin, state, place), local):
                 return Settled(origin, local.change(), _conflict(local, state.row))
         state = (yield Look()).trusting(place.latest)
         local = _local(record, origin, state, place)
@@ -142,6 +77,13 @@ def _settle_put(record: StreamRecord, new: Row, origin: Origin, place: Place) ->
             return Settled(origin)
         done = yield from _show(local, state)
     raise NotSettled("the row was written again and again while it was to be settled")
+
+
+def _adds_nothing(again: LocalWrite | None, local: LocalWrite) -> bool:
+    """Whether a write that is looked at again is what it was; it may have lost sight of a tombstone now replaced."""
+    if again is None or again.version != local.version:
+        return False
+    return local.context.merge(again.context) == local.context
 
 
 def _presume(local: LocalWrite, new: Row, origin: Origin) -> Decision[bool]:
@@ -252,7 +194,7 @@ def _local(record: StreamRecord, origin: Origin, state: State, place: Place) -> 
     if record.new is not None:
         context = context.merge(record.new.context)
     beneath = deleted_before(record, state, place.region)
-    if beneath is not None:
+    if beneath is not None and beneath.deletion is not None and beneath.deletion < version:
         context = context.merge(beneath.context)
     if _shows_what_was_there(state.row, version, record):
         context = context.merge(state.row.context)
