@@ -40,7 +40,10 @@ def shop(clients: dict[str, psycopg.Connection[Any]], state: Path) -> dict[str, 
     """Tables that were created after the world came up, taken in as a user would."""
     for connection in clients.values():
         connection.execute("CREATE TABLE orders (id int PRIMARY KEY, item text, amount numeric)")
-        connection.execute("CREATE TABLE levels (sku int PRIMARY KEY, units int NOT NULL, tags text[] NOT NULL)")
+        connection.execute(
+            "CREATE TABLE levels (sku int PRIMARY KEY, units int NOT NULL, tags text[] NOT NULL, "
+            "state text NOT NULL DEFAULT 'new')"
+        )
     done = distributary(state, "aurora", "install", "--replication", str(REPLICATION))
     assert done.returncode == 0, done.stderr
     made = [f'shop in {region}: table "public"."{table}"' for region in clients for table in ("levels", "orders")]
@@ -112,7 +115,12 @@ def test_regions_that_write_the_same_rows_at_once_end_alike(
 
 def has_units(connection: psycopg.Connection[Any], units: int) -> bool:
     """Whether a region shows that many."""
-    return connection.execute("SELECT units FROM levels").fetchone() == (units,)
+    return connection.execute("SELECT units FROM levels WHERE sku = 1").fetchone() == (units,)
+
+
+def has_state(connection: psycopg.Connection[Any], state: str) -> bool:
+    """Whether the second row is so far in a region."""
+    return connection.execute("SELECT state FROM levels WHERE sku = 2").fetchone() == (state,)
 
 
 def test_what_all_regions_add_at_once_adds_up_although_one_is_cut_off(
@@ -125,9 +133,8 @@ def test_what_all_regions_add_at_once_adds_up_although_one_is_cut_off(
 
     def add(region: str) -> None:
         for turn in range(50):
-            shop[region].execute(
-                "UPDATE levels SET units = units + 1, tags = array_append(tags, %s)", (f"{region} {turn}",)
-            )
+            change = "UPDATE levels SET units = units + 1, tags = array_append(tags, %s) WHERE sku = 1"
+            shop[region].execute(change, (f"{region} {turn}",))
 
     # when: unmodified clients add to it in all regions at once, one of them cut off
     with cut_off(world, DATASET, LONELY):
@@ -139,7 +146,27 @@ def test_what_all_regions_add_at_once_adds_up_although_one_is_cut_off(
     # then: all that was added is there, in all regions
     assert wait_for_convergence(world, DATASET, seconds=PATIENCE).differences == {}
     for connection in shop.values():
-        assert connection.execute("SELECT units, cardinality(tags) FROM levels").fetchone() == (250, 150)
+        assert connection.execute("SELECT units, cardinality(tags) FROM levels WHERE sku = 1").fetchone() == (250, 150)
+
+
+def test_a_function_of_ones_own_decides_between_what_regions_wrote_at_once(
+    world: World, shop: dict[str, psycopg.Connection[Any]]
+) -> None:
+    # given: a row in all regions
+    shop[HOME].execute("INSERT INTO levels VALUES (2, 0, '{}')")
+    for connection in shop.values():
+        until("the row arrives", partial(has_state, connection, "new"))
+
+    # when: it is shipped, and later paid in another region, which does not know that
+    with cut_off(world, DATASET, LONELY):
+        shop[LONELY].execute("UPDATE levels SET state = 'shipped' WHERE sku = 2")
+        shop[HOME].execute("UPDATE levels SET state = 'paid' WHERE sku = 2")
+        until("what was written last arrives", partial(has_state, shop[PEER], "paid"))
+
+    # then: the function's answer stands everywhere, not what was written last
+    for connection in shop.values():
+        until("the function has decided", partial(has_state, connection, "shipped"))
+    assert wait_for_convergence(world, DATASET, seconds=PATIENCE).differences == {}
 
 
 def test_a_row_that_a_region_refuses_is_parked_and_redriven(
