@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from distributary.adapters.aurora import ddl
 from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
-from distributary.adapters.aurora.policy_checks import unfit_rules
+from distributary.adapters.aurora.preconditions import check_identity, check_policies, check_rights, check_tables
 from distributary.adapters.aurora.session import Session
 from distributary.adapters.aurora.stamp_triggers import stamp_over
 from distributary.domain.dataset import Dataset
-from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
+from distributary.domain.errors import SlotLost
 from distributary.domain.image import STAMP_ATTRIBUTE
 
 LONGEST_TRANSACTION = 3600
@@ -44,35 +44,45 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
         SlotLost: the slot was there once.
         InvalidSettings: the database is prepared for another dataset or region.
     """
-    _probe(session)
+    check_rights(session)
     prepared = _exists(session, f"{SCHEMA}.replica")
     if prepared:
-        _check_identity(session, dataset, region)
+        check_identity(session, dataset, region)
     wanted = tables(session, dataset.tables)
-    _check_tables(wanted)
-    _check_policies(dataset, wanted)
+    check_tables(wanted)
+    check_policies(dataset, wanted)
     publication = slot_of(dataset.name)
     parts = [] if prepared and _up_to_date(session, dataset) else [_foundation(dataset, region)]
     published = _published(session, publication)
     if published is None:
-        options = "publish = 'insert, update, truncate', publish_via_partition_root = true"
-        made = f"CREATE PUBLICATION {quoted(publication)} FOR TABLE {TOMBSTONES.text()} WITH ({options})"
-        parts.append(Part("a publication, of our tombstones so far", (made,)))
+        parts.append(_publication(publication))
     parts += _slot(session, publication, prepared=prepared, new_slot=new_slot)
     known = _known(session) if prepared else {}
-    for table in wanted:
-        is_published = table.name.text() in (published or ())
-        policies = dataset.policies_of(f"{table.name.schema}.{table.name.name}")
-        wanted_triggers = ddl.digest(table, region, dataset.max_clock_drift, policies)
-        has_columns = table.stamped and (table.stateful or policies.plain)
-        if known.get(table.name.text()) != wanted_triggers or not is_published or not has_columns:
-            statements = ddl.table_statements(
-                table, publication, region=region, max_clock_drift=dataset.max_clock_drift, published=is_published,
-                policies=policies,
-            )  # fmt: skip
-            parts.append(Part(f"table {table.name.text()}", tuple(statements)))
+    parts += _of_tables(wanted, dataset, region, published or (), known)
     stateful = [table.name.text() for table in wanted if table.stateful]
     return parts + (_again(session, publication, region, stateful) if prepared and new_slot else [])
+
+
+def _publication(name: str) -> Part:
+    options = "publish = 'insert, update, truncate', publish_via_partition_root = true"
+    made = f"CREATE PUBLICATION {quoted(name)} FOR TABLE {TOMBSTONES.text()} WITH ({options})"
+    return Part("a publication, of our tombstones so far", (made,))
+
+
+def _of_tables(
+    wanted: Iterable[Table], dataset: Dataset, region: str, published: Container[str], known: Mapping[str, str]
+) -> Iterator[Part]:
+    """Each table that is not published, or whose columns and triggers are not as this release makes them."""
+    drift, publication = dataset.max_clock_drift, slot_of(dataset.name)
+    for table in wanted:
+        name, policies = table.name.text(), dataset.policies_of(f"{table.name.schema}.{table.name.name}")
+        is_published, has_columns = name in published, table.stamped and (table.stateful or policies.plain)
+        if is_published and has_columns and known.get(name) == ddl.digest(table, region, drift, policies):
+            continue
+        statements = ddl.table_statements(
+            table, publication, region=region, max_clock_drift=drift, published=is_published, policies=policies
+        )
+        yield Part(f"table {name}", tuple(statements))
 
 
 def removal(session: Session, dataset: Dataset, *, keep_columns: bool = False) -> list[Part]:
@@ -198,58 +208,3 @@ def _exists(session: Session, name: str) -> bool:
 def _up_to_date(session: Session, dataset: Dataset) -> bool:
     found = session.run(f"SELECT version, max_clock_drift FROM {SCHEMA}.replica")
     return found == [(ddl.VERSION, dataset.max_clock_drift)]
-
-
-def _check_identity(session: Session, dataset: Dataset, region: str) -> None:
-    for known_dataset, known_region in session.run(f"SELECT dataset, region FROM {SCHEMA}.replica"):
-        if (known_dataset, known_region) != (dataset.name, region):
-            raise InvalidSettings(
-                f"the database is prepared for {known_dataset} in {known_region}; uninstall that first"
-            )
-
-
-def _check_tables(wanted: Sequence[Table]) -> None:
-    unfit = [table.name.text() for table in wanted if not table.key]
-    if unfit:
-        remedy = "add one (ALTER TABLE … ADD PRIMARY KEY …), or leave the table out of `tables` in replication.toml"
-        raise NotInstalled(f"without a primary key: {', '.join(unfit)}; {remedy}")
-    odd = [f"{table.name.text()}.{name}" for table in wanted for name in table.key if _is_generated(table, name)]
-    if odd:
-        raise NotInstalled(
-            f"a key that is generated cannot be replicated: {', '.join(odd)}; store the value in a plain column"
-        )
-
-
-def _check_policies(dataset: Dataset, wanted: Sequence[Table]) -> None:
-    unfit = [f"{each.subject} {each.problem}: {each.remedy}" for each in unfit_rules(dataset, wanted) if not each.early]
-    if unfit:
-        raise NotInstalled("; ".join(unfit))
-
-
-def _is_generated(table: Table, name: str) -> bool:
-    column = table.column(name)
-    return column is not None and column.generated
-
-
-def _probe(session: Session) -> None:
-    """Raises NotInstalled with everything that is missing."""
-    ((level, may_replicate, may_create, name, role),) = session.run(
-        "SELECT pg_catalog.current_setting('wal_level'),"
-        " (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user)"
-        " OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication'"
-        "            AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER')),"
-        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),"
-        " pg_catalog.current_database()::text, current_user::text"
-    )
-    missing = []
-    if level != "logical":
-        missing.append(
-            f"wal_level is {level}: set rds.logical_replication = 1 in the cluster's parameters and restart the writer"
-        )
-    if not may_replicate:
-        missing.append(f"{role} may not use replication slots: GRANT rds_replication TO {quoted(str(role))}")
-    if not may_create:
-        grant = f"GRANT CREATE ON DATABASE {quoted(str(name))} TO {quoted(str(role))}"
-        missing.append(f"{role} may not create schemas and publications: {grant}")
-    if missing:
-        raise NotInstalled("; ".join(missing))

@@ -1,0 +1,70 @@
+"""What a database and its tables have to be before anything is installed: what is wrong, and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from distributary.adapters.aurora.catalog import SCHEMA, Table
+from distributary.adapters.aurora.names import quoted
+from distributary.adapters.aurora.policy_checks import unfit_rules
+from distributary.adapters.aurora.session import Session
+from distributary.domain.dataset import Dataset
+from distributary.domain.errors import InvalidSettings, NotInstalled
+
+
+def check_identity(session: Session, dataset: Dataset, region: str) -> None:
+    """A database that is prepared is so for this dataset and region; raises InvalidSettings."""
+    for known_dataset, known_region in session.run(f"SELECT dataset, region FROM {SCHEMA}.replica"):
+        if (known_dataset, known_region) != (dataset.name, region):
+            raise InvalidSettings(
+                f"the database is prepared for {known_dataset} in {known_region}; uninstall that first"
+            )
+
+
+def check_tables(wanted: Sequence[Table]) -> None:
+    """Each table has a key that is stored as it was written; raises NotInstalled."""
+    unfit = [table.name.text() for table in wanted if not table.key]
+    if unfit:
+        remedy = "add one (ALTER TABLE … ADD PRIMARY KEY …), or leave the table out of `tables` in replication.toml"
+        raise NotInstalled(f"without a primary key: {', '.join(unfit)}; {remedy}")
+    odd = [f"{table.name.text()}.{name}" for table in wanted for name in table.key if _is_generated(table, name)]
+    if odd:
+        raise NotInstalled(
+            f"a key that is generated cannot be replicated: {', '.join(odd)}; store the value in a plain column"
+        )
+
+
+def check_policies(dataset: Dataset, wanted: Sequence[Table]) -> None:
+    """Each rule is one that its column can keep; raises NotInstalled."""
+    unfit = [f"{each.subject} {each.problem}: {each.remedy}" for each in unfit_rules(dataset, wanted) if not each.early]
+    if unfit:
+        raise NotInstalled("; ".join(unfit))
+
+
+def _is_generated(table: Table, name: str) -> bool:
+    column = table.column(name)
+    return column is not None and column.generated
+
+
+def check_rights(session: Session) -> None:
+    """The server decodes its log, and the role may prepare it; raises NotInstalled with everything that is missing."""
+    ((level, may_replicate, may_create, name, role),) = session.run(
+        "SELECT pg_catalog.current_setting('wal_level'),"
+        " (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user)"
+        " OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication'"
+        "            AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER')),"
+        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),"
+        " pg_catalog.current_database()::text, current_user::text"
+    )
+    missing = []
+    if level != "logical":
+        missing.append(
+            f"wal_level is {level}: set rds.logical_replication = 1 in the cluster's parameters and restart the writer"
+        )
+    if not may_replicate:
+        missing.append(f"{role} may not use replication slots: GRANT rds_replication TO {quoted(str(role))}")
+    if not may_create:
+        grant = f"GRANT CREATE ON DATABASE {quoted(str(name))} TO {quoted(str(role))}"
+        missing.append(f"{role} may not create schemas and publications: {grant}")
+    if missing:
+        raise NotInstalled("; ".join(missing))
