@@ -180,7 +180,7 @@ class Site:
         return Apply(
             self.dataset, "", self.region, replica_of, self.parking, self.queues[self.region], now, lambda: "unique",
             self.slept.append, merging_stamped(self.dataset), PostgresClashes(session, known), 2000,
-            BulkMerge(replica_of, now, self.dataset.max_clock_drift),
+            BulkMerge(replica_of, now, self.dataset.max_clock_drift), clash_trust=0,
         )  # fmt: skip
 
     def capture(self) -> LogReport:

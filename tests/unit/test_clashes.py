@@ -20,7 +20,7 @@ from distributary.domain.policies import Policy
 from distributary.domain.row import Row
 from distributary.domain.version import Version
 from distributary.services.apply import Apply
-from distributary.services.clashing import Clashing
+from distributary.services.clashing import CLASH_TRUST, Clashing
 from distributary.services.deciding import merging_stamped
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, stamp_image
 from tests.unit.stamped_sites import SHOP, TABLE, StampedSite, key, knowing, put_of, row
@@ -31,6 +31,10 @@ def site(request: pytest.FixtureRequest) -> StampedSite:
     site = StampedSite(HOME, dataset=request.param)
     site.table.unique = "mail"
     return site
+
+
+LATER = CLASH_TRUST + 1
+"""For how long a change was tried, if that is long enough to take it for one that clashes."""
 
 
 def merged(site: StampedSite, change: Change) -> Merged | DistributaryError:
@@ -49,7 +53,7 @@ def merged(site: StampedSite, change: Change) -> Merged | DistributaryError:
 
 def settled(site: StampedSite, change: Change, clash: UniqueClash) -> Merged:
     clashing = Clashing(site.dataset, MemoryClashes(site.table), site.replica, site.recorded.extend)
-    return clashing.settle(change, clash, site.place())
+    return clashing.settle(change, clash, site.place(), LATER)
 
 
 def test_the_older_row_gives_way_and_its_deletion_travels(site: StampedSite) -> None:
@@ -82,7 +86,7 @@ def test_a_change_that_is_older_is_deleted_here_and_everywhere(site: StampedSite
 def test_what_is_on_record_tells_what_each_of_the_two_had_seen(site: StampedSite) -> None:
     seen = Version(NOW - SECOND, 0, FAR)
     site.merge(knowing(put_of("a", mail="x"), seen))
-    newer = knowing(put_of("b", mail="x", at=NOW + SECOND), Version(NOW - SECOND, 0, HOME))
+    newer = knowing(put_of("b", mail="x", at=NOW + SECOND, home=HOME), Version(NOW - SECOND, 0, PEER))
     there = site.present("a").context
     merged(site, newer)
     (conflict,) = site.recorded
@@ -147,6 +151,7 @@ def test_apply_settles_a_clash_and_its_journal_names_the_table(site: StampedSite
     for text in pack(site.dataset, PEER, [older]):
         inbox.send(text)
     messages = [inbox.receive(name) for name in inbox.visible()]
+    site.now += LATER
 
     # when
     apply = Apply(

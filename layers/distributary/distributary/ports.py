@@ -173,6 +173,13 @@ class Clashes(Protocol):
         """Delete rows as an application of this region would, those that still carry their stamps."""
         ...
 
+    def make_way(self, change: Change, clash: UniqueClash, rows: Sequence[tuple[Image, Row]]) -> None:
+        """Take rows out of the change's way for a moment, those that still carry their stamps; nobody is told of it.
+
+        For rows of which a newer state is at hand. Raises NotSettled where that would cost more than the moment.
+        """
+        ...
+
     def renounce(self, change: Change) -> None:
         """Write the tombstone of the change's key as if an application of this region had deleted it."""
         ...

@@ -1,21 +1,41 @@
 """Which row stays of those that cannot all be there since a column beside the key is unique: the newest.
 
 Every region that meets them compares the same versions, so all decide alike. What loses is deleted as an application of
-this region would delete it, and goes on record before that.
+this region would delete it, and goes on record before that. A value that has only moved from one row to another is no
+clash: a newer state of one of the two is under way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict, Side, conflict_by_version
-from distributary.domain.image import Image
+from distributary.domain.image import Image, key_text
 from distributary.domain.place import Place
 from distributary.domain.row import Row
+from distributary.domain.version import Version
 
 Rival = tuple[Image, Row]
 """The key of a row in a change's way, and the row, whole."""
+
+
+def moving(rivals: Sequence[Rival], coming: Mapping[str, Version]) -> list[Rival]:
+    """The rivals of which a newer state is at hand. coming: by the text of their keys, the newest versions of rows."""
+    return [
+        (key, row)
+        for key, row in rivals
+        if (at := coming.get(key_text(key))) is not None and (row.version is None or row.version < at)
+    ]
+
+
+def of_one_region(change: Change, rivals: Sequence[Rival]) -> bool:
+    """Whether a rival was written in the change's own region, where the two were never there at once.
+
+    One had let the value go before the other took it, by a write of that region or by one that was merged there, so a
+    newer state of one of the two is under way.
+    """
+    return any(row.version is not None and row.version.region == change.version.region for _, row in rivals)
 
 
 def wins(change: Change, rivals: Sequence[Rival]) -> bool:

@@ -33,10 +33,10 @@ from distributary.domain.merge import Merged, merge
 from distributary.domain.message import unpack, unpack_blocks
 from distributary.domain.place import Place
 from distributary.domain.steps import Decision
-from distributary.domain.version import MICROSECONDS
+from distributary.domain.version import MICROSECONDS, Version
 from distributary.ports import Clashes, Journal, Parking, Replica, Waiting
 from distributary.services.bulk_merge import BulkMerge
-from distributary.services.clashing import Clashing
+from distributary.services.clashing import CLASH_TRUST, Clashing
 from distributary.services.delivered import Batch, Task
 from distributary.services.rounds import run
 
@@ -53,6 +53,9 @@ a parent row or a column before it is parked."""
 SHORT_PAUSES = (0.05, 0.1, 0.2)
 """Seconds between tries, within one call, to merge what may be possible in a moment."""
 
+AT_LAST = (SHORT_PAUSES[-1], None)
+"""The last of these tries."""
+
 SOON = (NotSettled, ParentMissing)
 """What may be over in a moment: a local write is captured, or the parent is merged beside."""
 
@@ -63,7 +66,7 @@ class Apply:
 
     table: DynamoDB's one. replica_of: the rows of a table; raises UnknownTable. decide: see `deciding`. clashes: none
     where no column but the key is unique. chunk: changes merged side by side. bulk: merges what is plain beforehand,
-    for messages that hold blocks. journal: none where conflicts are counted only.
+    for messages that hold blocks. journal: none where conflicts are counted only. clash_trust: see `clashing`.
     """
 
     dataset: Dataset
@@ -80,6 +83,7 @@ class Apply:
     chunk: int = CHUNK
     bulk: BulkMerge | None = None
     journal: Journal | None = None
+    clash_trust: int = CLASH_TRUST
 
     def run(self, messages: Sequence[Received], remaining: Callable[[], int]) -> ApplyReport:
         """Work off a batch. remaining: milliseconds until the function's deadline."""
@@ -107,9 +111,10 @@ class Apply:
         pending = [task for task in chunk if self._may_enter(task, batch)]
         for pause in (*SHORT_PAUSES, None):
             soon: list[Task] = []
+            unclash = partial(self._settle_clash, batch=batch, beside=pending, again=pause in AT_LAST)
             for wave in _waves(pending):
                 for task, merged in zip(wave, self._merge(wave, batch), strict=True):
-                    result = self._settle_clash(task, merged, batch) if isinstance(merged, UniqueClash) else merged
+                    result = unclash(task, merged) if isinstance(merged, UniqueClash) else merged
                     if isinstance(result, SOON) and pause is not None:
                         soon.append(task)
                     else:
@@ -119,15 +124,19 @@ class Apply:
             self.sleep(pause)
             pending = soon
 
-    def _settle_clash(self, task: Task, clash: UniqueClash, batch: Batch) -> Merged | DistributaryError:
-        """What becomes of a change in whose way another row stands; NotSettled: none does any more."""
+    def _settle_clash(
+        self, task: Task, clash: UniqueClash, *, batch: Batch, beside: Sequence[Task], again: bool
+    ) -> Merged | DistributaryError:
+        """What becomes of a change in whose way another row stands; NotSettled: none does, or not for long any more."""
         if self.clashes is None:
             return clash
-        change = task.change
+        change, now = task.change, self.clock()
         try:
-            replica = self.replica_of(change.table)
-            clashing = Clashing(self.dataset, self.clashes, replica, partial(self._keep, batch.report))
-            return clashing.settle(change, clash, self._place(change.table, self.clock()))
+            replica, record = self.replica_of(change.table), partial(self._keep, batch.report)
+            coming = _newest(beside, change.table)
+            clashing = Clashing(self.dataset, self.clashes, replica, record, self.clash_trust, coming)
+            place = self._place(change.table, now)
+            return clashing.settle(change, clash, place, batch.waited(task, now), again=again)
         except DistributaryError as error:
             return error
 
@@ -180,6 +189,14 @@ class Apply:
 
     def _keep(self, report: ApplyReport, conflicts: Sequence[Conflict]) -> None:
         report.unjournaled += self.journal.record(conflicts) if self.journal is not None else 0
+
+
+def _newest(tasks: Sequence[Task], table: str) -> dict[str, Version]:
+    """Of the rows of a table that changes are there for, the newest versions."""
+    newest: dict[str, Version] = {}
+    for change in (task.change for task in tasks if task.change.table == table):
+        newest[change.row] = max(change.version, newest.get(change.row, change.version))
+    return newest
 
 
 def _waves(tasks: Sequence[Task]) -> list[list[Task]]:

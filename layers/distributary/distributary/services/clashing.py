@@ -1,38 +1,55 @@
-"""Settles a clash over a unique column: reads the rows in a change's way, keeps the newest, and records what loses."""
+"""Settles a clash over a unique column: reads the rows in a change's way, keeps the newest, and records what loses.
+
+Where the value may only have moved from one row to another, it waits for the newer state of either.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from distributary.domain.change import Change
-from distributary.domain.clash import Rival, losses, wins
+from distributary.domain.clash import Rival, losses, moving, of_one_region, wins
 from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import DistributaryError, NotSettled, UniqueClash
 from distributary.domain.image import STAMP_ATTRIBUTE, key_text
 from distributary.domain.merge import Effect, Merged
 from distributary.domain.place import Place
+from distributary.domain.version import MICROSECONDS, Version
 from distributary.ports import Clashes, Replica
 from distributary.services.deciding import settling_inserted
 from distributary.services.rounds import run
 
+CLASH_TRUST = 60 * MICROSECONDS
+"""How long a change is tried before two rows are taken for a clash: a newer state of either may be about to come."""
+
+LONGEST_MOVE = 15 * 60 * MICROSECONDS
+"""How long a newer state is waited for that must be under way, before the change is parked."""
+
 
 @dataclass(frozen=True)
 class Clashing:
-    """Settles the clashes of one change. record: keeps conflicts in the journal; does not fail."""
+    """Settles the clashes of one change. record: keeps conflicts in the journal; does not fail.
+
+    trust: see `CLASH_TRUST`. coming: of changes that are tried beside this one, by key, the newest versions.
+    """
 
     dataset: Dataset
     clashes: Clashes
     replica: Replica
     record: Callable[[Sequence[Conflict]], None]
+    trust: int = CLASH_TRUST
+    coming: Mapping[str, Version] = field(default_factory=dict)
 
-    def settle(self, change: Change, clash: UniqueClash, place: Place) -> Merged:
-        """What becomes of the change if it loses; NotSettled: its way is free now, or somebody has written there.
+    def settle(self, change: Change, clash: UniqueClash, place: Place, waited: int, *, again: bool = False) -> Merged:
+        """What becomes of the change if it loses; NotSettled: its way is free now, or may be so in a moment.
 
-        Raises the clash where the rows in the way cannot be told, RetryLater or Misconfigured.
+        waited: for how long it has been tried, in microseconds. again: a moment of waiting has not helped.
+        Raises the clash where the rows in the way cannot be told or do not move on, RetryLater or Misconfigured.
         """
         rivals = self._rivals(change, clash, place)
+        self._await(change, clash, rivals, waited, again=again)
         self.record(losses(change, rivals, place))
         if wins(change, rivals):
             self.clashes.remove(change.table, rivals)
@@ -44,6 +61,20 @@ class Clashing:
         if isinstance(removed, DistributaryError):
             raise removed
         return Merged(Effect.KEPT, conflict=True)
+
+    def _await(self, change: Change, clash: UniqueClash, rivals: Sequence[Rival], waited: int, *, again: bool) -> None:
+        """Raises NotSettled while the rows may be about to get out of each other's way by themselves."""
+        at_hand = moving(rivals, self.coming)
+        if at_hand and again:  # they have exchanged their values, so each stands in the other's way
+            self.clashes.make_way(change, clash, at_hand)
+            raise NotSettled("the rows in its way have made room for a moment")
+        plain = self.dataset.policies_of(change.table).plain  # else a row may show what others have written
+        if at_hand or (plain and of_one_region(change, rivals)):
+            if waited > LONGEST_MOVE:
+                raise clash
+            raise NotSettled("the value has moved from one row to another, of which a newer state is under way")
+        if rivals and waited <= self.trust:
+            raise NotSettled("a newer state of a row in its way may be about to come")
 
     def _rivals(self, change: Change, clash: UniqueClash, place: Place) -> list[Rival]:
         """The rows in the way, whole, each as it was when it was found there."""

@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable, Sequence
 
 from distributary.adapters.aurora.catalog import SCHEMA, Table, key_text_sql
-from distributary.adapters.aurora.fragments import EXPECTED, STAMP, as_expected, parameters, rows, same_key
+from distributary.adapters.aurora.fragments import APPLYING, EXPECTED, STAMP, as_expected, parameters, rows, same_key
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
 from distributary.domain.change import Change
-from distributary.domain.errors import UniqueClash
+from distributary.domain.errors import NotSettled, UniqueClash
 from distributary.domain.image import STAMP_ATTRIBUTE, Image
 from distributary.domain.row import Row
 from distributary.domain.stamp import Stamp, Writer
@@ -42,6 +42,17 @@ class PostgresClashes:
             stamp = row.image.get(STAMP_ATTRIBUTE, {}).get("S")
             self._session.run(_delete_here(known), *parameters([stamp], *([key[name]["S"]] for name in known.key)))
 
+    def make_way(self, change: Change, clash: UniqueClash, rows: Sequence[tuple[Image, Row]]) -> None:
+        """See `ports.Clashes`. A unique column of the rows is emptied or, where none may be, they are deleted."""
+        table = self._table_of(table_name(change.table), False)
+        emptied = next((name for name in dict(table.unique)[clash.constraint] if _may_be_empty(table, name)), None)
+        if emptied is None and table.stateful:
+            raise NotSettled("a row in its way keeps a state, so it cannot be taken and put back")
+        statement = _take_for_a_moment(table) if emptied is None else _empty(table, emptied)
+        for key, row in rows:
+            stamp = row.image.get(STAMP_ATTRIBUTE, {}).get("S")
+            self._session.run(statement, *parameters([stamp], *([key[name]["S"]] for name in table.key)))
+
     def renounce(self, change: Change) -> None:
         """See `ports.Clashes`."""
         table = self._table_of(table_name(change.table), False)
@@ -57,6 +68,26 @@ def _rivals(table: Table, unique: tuple[str, ...]) -> str:
     return f"""{rows(table, tuple(dict.fromkeys((*table.key, *unique))))}
 SELECT pg_catalog.json_build_object({key})::text, t.{STAMP_ATTRIBUTE}
 FROM s JOIN {table.name.text()} t ON {same} WHERE {other}"""
+
+
+def _may_be_empty(table: Table, name: str) -> bool:
+    column = table.column(name)
+    return column is not None and name not in table.key and not (column.not_null or column.generated)
+
+
+def _empty(table: Table, column: str) -> str:
+    """Of expected stamps and the key: makes a column of such rows NULL, in replication's name and for a moment."""
+    return f"""{rows(table, table.key, EXPECTED)}
+UPDATE {table.name.text()} t SET {quoted(column)} = NULL FROM s, {APPLYING}
+WHERE {same_key(table)} AND {as_expected()}"""
+
+
+def _take_for_a_moment(table: Table) -> str:
+    """Of expected stamps and the key: deletes such rows in replication's name, unless other rows may hang on them."""
+    named = f"confrelid = {literal(table.name.text())}::pg_catalog.regclass AND contype = 'f'"
+    return f"""{rows(table, table.key, EXPECTED)}
+DELETE FROM {table.name.text()} t USING s, {APPLYING} WHERE {same_key(table)} AND {as_expected()}
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE {named})"""
 
 
 def _renounce(table: Table) -> str:

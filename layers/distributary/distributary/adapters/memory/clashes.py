@@ -34,6 +34,15 @@ class MemoryClashes:
             if (self.table.get(key) or {}).get(STAMP_ATTRIBUTE) == row.image.get(STAMP_ATTRIBUTE):
                 self.table.delete(key)
 
+    def make_way(self, change: Change, clash: UniqueClash, rows: Sequence[tuple[Image, Row]]) -> None:
+        """See `ports.Clashes`. Each column of such a table may be NULL."""
+        del change, clash
+        for key, row in rows:
+            there = self.table.get(key) or {}
+            if there.get(STAMP_ATTRIBUTE) == row.image.get(STAMP_ATTRIBUTE):
+                emptied = {**there, self.table.unique: {"NULL": True}}
+                self.table.show(key_text(key), emptied, Writer.REPLICATION)
+
     def renounce(self, change: Change) -> None:
         """See `ports.Clashes`."""
         row, mine = key_text(change.key), Stamp(change.version, change.context, Writer.REPLICATION)
