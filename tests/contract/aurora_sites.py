@@ -19,6 +19,7 @@ from distributary.adapters.aurora.catalog import KnownTables
 from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
 from distributary.adapters.aurora.clashes import PostgresClashes
 from distributary.adapters.aurora.data_api_session import DataApiSession
+from distributary.adapters.aurora.dependents import PostgresDependents
 from distributary.adapters.aurora.names import table_name
 from distributary.adapters.aurora.psycopg_session import PsycopgSession
 from distributary.adapters.aurora.replica import PostgresReplica
@@ -88,7 +89,8 @@ class Announced:
 class Site:
     """One database of a region. address: as its master, who is no superuser. application: writes as any client does.
 
-    api: the Data API by which it is reached, if not directly. held: what is in the outbox.
+    api: the Data API by which it is reached, if not directly. held: what is in the outbox. concurrent_after: see
+    `patience`.
     """
 
     address: str
@@ -102,6 +104,7 @@ class Site:
     parking: MemoryParking = field(default_factory=lambda: MemoryParking(pause=lambda _: None))
     slept: list[float] = field(default_factory=list)
     held: MemoryQueue = field(default_factory=lambda: MemoryQueue(now))
+    concurrent_after: int = 0
 
     def session(self) -> Session:
         """A session of its own, in the way that the database is reached."""
@@ -180,7 +183,8 @@ class Site:
         return Apply(
             self.dataset, "", self.region, replica_of, self.parking, self.queues[self.region], now, lambda: "unique",
             self.slept.append, merging_stamped(self.dataset), PostgresClashes(session, known), 2000,
-            BulkMerge(replica_of, now, self.dataset.max_clock_drift), clash_trust=0,
+            BulkMerge(replica_of, now, self.dataset.max_clock_drift), concurrent_after=self.concurrent_after,
+            dependents=PostgresDependents(session, known),
         )  # fmt: skip
 
     def capture(self) -> LogReport:

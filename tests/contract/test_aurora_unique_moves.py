@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from distributary.domain.version import MICROSECONDS
 from tests.contract.aurora_sites import BOTH_WAYS, Site, Sites
 
 pytestmark = pytest.mark.xdist_group("postgresql_regions")
@@ -90,3 +91,22 @@ def test_rows_that_others_hang_on_are_not_taken_for_a_moment(regions: Sites) -> 
     assert [type(error).__name__ for error in report.failed.values()] == ["NotSettled"]
     assert peer.ask(ROWS) == [(1, 10), (2, 20)]
     assert peer.ask("SELECT count(*) FROM child") == [(2,)]
+
+
+def test_a_row_that_cannot_be_told_since_only_some_must_differ_is_waited_for(regions: Sites) -> None:
+    # given
+    regions.write("CREATE TABLE t (id int PRIMARY KEY, v int)", "CREATE UNIQUE INDEX ON t (v) WHERE v > 0")
+    regions.install()
+    home, peer, _ = regions.all
+    home.write("INSERT INTO t VALUES (1, 10), (2, 20)")
+    regions.settle()
+    for each in regions:
+        each.concurrent_after = 3600 * MICROSECONDS
+    # when
+    for statement in MOVES["let go, then taken"]:
+        home.write(statement)
+        home.capture()
+    deliver_backwards(peer)
+    regions.settle()
+    # then
+    assert regions.same(ROWS) == home.ask(ROWS) == [(1, 30), (2, 10)]

@@ -16,11 +16,12 @@ from distributary.domain.errors import DistributaryError, NotSettled, UniqueClas
 from distributary.domain.image import Image
 from distributary.domain.merge import Merged
 from distributary.domain.message import pack
+from distributary.domain.patience import CONCURRENT_AFTER
 from distributary.domain.policies import Policy
 from distributary.domain.row import Row
 from distributary.domain.version import Version
 from distributary.services.apply import Apply
-from distributary.services.clashing import CLASH_TRUST, Clashing
+from distributary.services.clashing import Clashing
 from distributary.services.deciding import merging_stamped
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, stamp_image
 from tests.unit.stamped_sites import SHOP, TABLE, StampedSite, key, knowing, put_of, row
@@ -33,7 +34,7 @@ def site(request: pytest.FixtureRequest) -> StampedSite:
     return site
 
 
-LATER = CLASH_TRUST + 1
+LATER = CONCURRENT_AFTER + 1
 """For how long a change was tried, if that is long enough to take it for one that clashes."""
 
 

@@ -16,10 +16,11 @@ from distributary.domain.errors import NotSettled
 from distributary.domain.facts import ApplyReport
 from distributary.domain.image import Image
 from distributary.domain.message import pack
+from distributary.domain.patience import CONCURRENT_AFTER
 from distributary.domain.policies import Policy
 from distributary.domain.version import MICROSECONDS
 from distributary.services.apply import Apply
-from distributary.services.clashing import CLASH_TRUST, LONGEST_MOVE
+from distributary.services.clashing import LONGEST_MOVE
 from distributary.services.deciding import merging_stamped
 from tests.unit.sites import FAR, HOME, PEER, SECOND
 from tests.unit.stamped_sites import SHOP, StampedSite, key, put_of, row
@@ -152,7 +153,7 @@ def region() -> Region:
 def test_a_row_of_the_changes_own_region_in_its_way_is_waited_for(region: Region, at: int) -> None:
     region.send(put_of("b", mail="x", at=region.now + at))
     (error,) = region.receive_all().failed.values()
-    region.now += CLASH_TRUST + SECOND
+    region.now += CONCURRENT_AFTER + SECOND
     (again,) = region.receive_all().failed.values()
     assert (type(error), type(again)) == (NotSettled, NotSettled)
     assert (region.content("a"), region.content("b")) == (row("a", mail="x"), None)
@@ -171,7 +172,7 @@ def test_a_row_of_another_region_in_its_way_is_waited_for_a_minute(region: Regio
     # given
     region.send(put_of("b", home=FAR, mail="x", at=region.now + SECOND))
     region.receive_all()
-    region.now += CLASH_TRUST
+    region.now += CONCURRENT_AFTER
     # when, then
     assert region.receive_all().failed
     region.now += 1
@@ -186,7 +187,7 @@ def test_under_policies_the_region_that_wrote_a_row_last_says_nothing_of_its_col
     region.merge(put_of("a", mail="x"))
     region.send(put_of("b", mail="x", at=region.now + SECOND))
     region.receive_all()
-    region.now += CLASH_TRUST + 1
+    region.now += CONCURRENT_AFTER + 1
     assert region.receive_all().failed == {}
     assert (region.content("a"), region.content("b")) == (None, row("b", mail="x"))
 
@@ -208,4 +209,4 @@ def test_a_row_makes_no_way_for_a_state_that_is_older_than_it(region: Region) ->
 
 
 def test_the_times_are_those_that_operators_are_told() -> None:
-    assert (CLASH_TRUST, LONGEST_MOVE) == (60 * MICROSECONDS, 900 * MICROSECONDS)
+    assert (CONCURRENT_AFTER, LONGEST_MOVE) == (60 * MICROSECONDS, 900 * MICROSECONDS)

@@ -185,6 +185,14 @@ class Clashes(Protocol):
         ...
 
 
+class Dependents(Protocol):
+    """Rows that the database would delete or change beside another, since a foreign key of theirs says so."""
+
+    def hanging(self, table: str, keys: Sequence[Image]) -> Sequence[bool]:
+        """Of each row, whether replicated rows hang on it. Raises RetryLater or Misconfigured, UnknownTable."""
+        ...
+
+
 class Inboxes(Protocol):
     """The inboxes of all replicas of the dataset, this region's own included.
 

@@ -16,6 +16,7 @@ from distributary.adapters.aurora.catalog import KnownTables
 from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
 from distributary.adapters.aurora.clashes import PostgresClashes
 from distributary.adapters.aurora.data_api_session import DataApiSession
+from distributary.adapters.aurora.dependents import PostgresDependents
 from distributary.adapters.aurora.install import slot_of
 from distributary.adapters.aurora.names import table_name
 from distributary.adapters.aurora.replica import PostgresReplica
@@ -98,6 +99,7 @@ def apply() -> Apply:
         sleep=time.sleep,
         decide=merging_stamped(told.dataset),
         clashes=PostgresClashes(session, known),
+        dependents=PostgresDependents(session, known),
         chunk=CHUNK,
         bulk=BulkMerge(replicas, wiring.clock, told.dataset.max_clock_drift),
         journal=wiring.journal(),

@@ -7,6 +7,11 @@ target may be down for ten days and a message has still come fewer than 500 time
 from __future__ import annotations
 
 from distributary.domain.errors import DistributaryError, NotSettled, OutOfTime
+from distributary.domain.version import MICROSECONDS
+
+CONCURRENT_AFTER = 60 * MICROSECONDS
+"""For how long a change is tried before rows in its way, or such as hang on its row, are taken for concurrent: until
+then they may be about to move, by changes that were made before it and come after it. Microseconds."""
 
 LONGEST_PAUSE = 1800
 LONGEST_UNSETTLED_PAUSE = 30

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 
 from distributary.domain.change import TRUSTED_AGE
 from distributary.domain.conflict import Conflict
@@ -22,7 +23,6 @@ from distributary.domain.errors import (
     OutOfTime,
     ParentMissing,
     RejectedByDatabase,
-    RetryLater,
     SchemaDiffers,
     StaleChange,
     UniqueClash,
@@ -31,12 +31,13 @@ from distributary.domain.facts import ApplyReport
 from distributary.domain.image import Image
 from distributary.domain.merge import Merged, merge
 from distributary.domain.message import unpack, unpack_blocks
+from distributary.domain.patience import CONCURRENT_AFTER
 from distributary.domain.place import Place
 from distributary.domain.steps import Decision
 from distributary.domain.version import MICROSECONDS, Version
-from distributary.ports import Clashes, Journal, Parking, Replica, Waiting
+from distributary.ports import Clashes, Dependents, Journal, Parking, Replica, Waiting
 from distributary.services.bulk_merge import BulkMerge
-from distributary.services.clashing import CLASH_TRUST, Clashing
+from distributary.services.clashing import Clashing
 from distributary.services.delivered import Batch, Task
 from distributary.services.rounds import run
 
@@ -66,7 +67,8 @@ class Apply:
 
     table: DynamoDB's one. replica_of: the rows of a table; raises UnknownTable. decide: see `deciding`. clashes: none
     where no column but the key is unique. chunk: changes merged side by side. bulk: merges what is plain beforehand,
-    for messages that hold blocks. journal: none where conflicts are counted only. clash_trust: see `clashing`.
+    for messages that hold blocks. journal: none where conflicts are counted only. concurrent_after: see
+    `patience`. dependents: none where no row hangs on another.
     """
 
     dataset: Dataset
@@ -83,7 +85,8 @@ class Apply:
     chunk: int = CHUNK
     bulk: BulkMerge | None = None
     journal: Journal | None = None
-    clash_trust: int = CLASH_TRUST
+    concurrent_after: int = CONCURRENT_AFTER
+    dependents: Dependents | None = None
 
     def run(self, messages: Sequence[Received], remaining: Callable[[], int]) -> ApplyReport:
         """Work off a batch. remaining: milliseconds until the function's deadline."""
@@ -134,7 +137,7 @@ class Apply:
         try:
             replica, record = self.replica_of(change.table), partial(self._keep, batch.report)
             coming = _newest(beside, change.table)
-            clashing = Clashing(self.dataset, self.clashes, replica, record, self.clash_trust, coming)
+            clashing = Clashing(self.dataset, self.clashes, replica, record, self.concurrent_after, coming)
             place = self._place(change.table, now)
             return clashing.settle(change, clash, place, batch.waited(task, now), again=again)
         except DistributaryError as error:
@@ -161,18 +164,33 @@ class Apply:
 
     def _merge(self, wave: Sequence[Task], batch: Batch) -> list[Merged | DistributaryError]:
         now = self.clock()
-        results: list[Merged | DistributaryError] = [RetryLater("not reached")] * len(wave)
+        results: dict[int, Merged | DistributaryError] = {}
         tables: dict[str, list[int]] = {}
         for at, task in enumerate(wave):
             tables.setdefault(task.change.table, []).append(at)
         for table, places in tables.items():
+            results.update(self._hung_on(table, wave, places, batch, now))
+            left = [at for at in places if at not in results]
             decisions = []
-            for task in (wave[at] for at in places):
+            for task in (wave[at] for at in left):
                 place, impatient = self._place(table, now), batch.waited(task, now) > UNSETTLED_TRUST
                 decisions.append((task.change.key, self.decide(task.change, place, take_unsettled=impatient)))
-            for at, result in zip(places, self._run(table, decisions, batch.report), strict=True):
-                results[at] = result
-        return results
+            results.update(zip(left, self._run(table, decisions, batch.report), strict=True))
+        return [results[at] for at in range(len(wave))]
+
+    def _hung_on(
+        self, table: str, wave: Sequence[Task], places: Sequence[int], batch: Batch, now: int
+    ) -> dict[int, DistributaryError]:
+        """The deletions that would take rows along which may be about to go, or to move, by changes of their own."""
+        deletions = [at for at in places if wave[at].change.image is None]
+        young = [at for at in deletions if batch.waited(wave[at], now) <= self.concurrent_after]
+        if self.dependents is None or not young:
+            return {}
+        try:
+            hanging = self.dependents.hanging(table, [wave[at].change.key for at in young])
+        except DistributaryError as error:
+            return dict.fromkeys(young, error)
+        return dict.fromkeys(compress(young, hanging), NotSettled("rows that hang on it may be about to move"))
 
     def _run(
         self, table: str, decisions: Sequence[tuple[Image, Decision[Merged]]], report: ApplyReport

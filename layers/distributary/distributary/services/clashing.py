@@ -15,14 +15,12 @@ from distributary.domain.dataset import Dataset
 from distributary.domain.errors import DistributaryError, NotSettled, UniqueClash
 from distributary.domain.image import STAMP_ATTRIBUTE, key_text
 from distributary.domain.merge import Effect, Merged
+from distributary.domain.patience import CONCURRENT_AFTER
 from distributary.domain.place import Place
 from distributary.domain.version import MICROSECONDS, Version
 from distributary.ports import Clashes, Replica
 from distributary.services.deciding import settling_inserted
 from distributary.services.rounds import run
-
-CLASH_TRUST = 60 * MICROSECONDS
-"""How long a change is tried before two rows are taken for a clash: a newer state of either may be about to come."""
 
 LONGEST_MOVE = 15 * 60 * MICROSECONDS
 """How long a newer state is waited for that must be under way, before the change is parked."""
@@ -32,14 +30,14 @@ LONGEST_MOVE = 15 * 60 * MICROSECONDS
 class Clashing:
     """Settles the clashes of one change. record: keeps conflicts in the journal; does not fail.
 
-    trust: see `CLASH_TRUST`. coming: of changes that are tried beside this one, by key, the newest versions.
+    concurrent_after: see `patience`. coming: of changes that are tried beside this one, by key, the newest versions.
     """
 
     dataset: Dataset
     clashes: Clashes
     replica: Replica
     record: Callable[[Sequence[Conflict]], None]
-    trust: int = CLASH_TRUST
+    concurrent_after: int = CONCURRENT_AFTER
     coming: Mapping[str, Version] = field(default_factory=dict)
 
     def settle(self, change: Change, clash: UniqueClash, place: Place, waited: int, *, again: bool = False) -> Merged:
@@ -48,7 +46,7 @@ class Clashing:
         waited: for how long it has been tried, in microseconds. again: a moment of waiting has not helped.
         Raises the clash where the rows in the way cannot be told or do not move on, RetryLater or Misconfigured.
         """
-        rivals = self._rivals(change, clash, place)
+        rivals = self._rivals(change, clash, place, waited)
         self._await(change, clash, rivals, waited, again=again)
         self.record(losses(change, rivals, place))
         if wins(change, rivals):
@@ -73,12 +71,17 @@ class Clashing:
             if waited > LONGEST_MOVE:
                 raise clash
             raise NotSettled("the value has moved from one row to another, of which a newer state is under way")
-        if rivals and waited <= self.trust:
+        if rivals and waited <= self.concurrent_after:
             raise NotSettled("a newer state of a row in its way may be about to come")
 
-    def _rivals(self, change: Change, clash: UniqueClash, place: Place) -> list[Rival]:
+    def _rivals(self, change: Change, clash: UniqueClash, place: Place, waited: int) -> list[Rival]:
         """The rows in the way, whole, each as it was when it was found there."""
-        found = self.clashes.rivals(change, clash)
+        try:
+            found = self.clashes.rivals(change, clash)
+        except UniqueClash as untold:
+            if waited > self.concurrent_after:
+                raise
+            raise NotSettled("a row in its way, which cannot be told, may be about to move") from untold
         if not found:
             return []
         rows = self.replica.look([key for key, _ in found], whole=True)

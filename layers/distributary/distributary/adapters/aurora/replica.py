@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from distributary.adapters.aurora import plain_statements, statements
 from distributary.adapters.aurora.catalog import Table
+from distributary.adapters.aurora.dependents import references
 from distributary.adapters.aurora.fragments import parameters
 from distributary.adapters.aurora.halving import OF_A_ROW, rows_at_fault
 from distributary.adapters.aurora.names import TableName
@@ -100,6 +101,8 @@ class PostgresReplica:
             inserted, replaced, deleted = inserted + taken.inserted, replaced + taken.replaced, deleted + taken.deleted
             left.update(some[at] for at in taken.left)
 
+        if block.deletes and references(self._session, self._name):  # whether others hang on a row takes a decision
+            return Taken(left=range(len(block)))
         left.update(self._at_fault(attempt, range(len(block)), DECIDED))
         return Taken(inserted, replaced, deleted, sorted(left))
 

@@ -1,0 +1,93 @@
+"""A deletion waits for the rows that hang on its row to go or to move by themselves, a minute, and no longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from distributary.adapters.memory.dependents import MemoryDependents
+from distributary.adapters.memory.queues import MemoryParking, MemoryQueue
+from distributary.domain.change import Change
+from distributary.domain.errors import NotSettled, Unavailable
+from distributary.domain.facts import ApplyReport
+from distributary.domain.message import pack
+from distributary.domain.patience import CONCURRENT_AFTER
+from distributary.services.apply import Apply
+from distributary.services.deciding import merging_stamped
+from tests.unit.sites import HOME, NOW, PEER, SECOND
+from tests.unit.stamped_sites import SHOP, TABLE, StampedSite, deletion_of, put_of, row
+
+
+class Family(StampedSite):
+    """A region with rows "a" and "b", and a table whose row names "a"."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.children = StampedSite(HOME)
+        self.inbox, self.parking = MemoryQueue(self.clock), MemoryParking(pause=lambda _: None)
+        self.dependents = MemoryDependents({TABLE: [(self.children.table, "parent")]}, self._access)
+        for name in ("a", "b"):
+            self.merge(put_of(name))
+        self.children.put("child", parent="a")
+
+    def apply(self, *changes: Change) -> ApplyReport:
+        """Put changes into the inbox, each in a message, and work off all that is there."""
+        for text in (text for change in changes for text in pack(SHOP, PEER, [change])):
+            self.inbox.send(text)
+        received = [self.inbox.receive(name) for name in self.inbox.messages]
+        report = Apply(
+            SHOP, "", HOME, lambda _: self.replica, self.parking, self.inbox, self.clock, lambda: "", lambda _: None,
+            merging_stamped(SHOP), dependents=self.dependents,
+        ).run(received, lambda: 60_000)  # fmt: skip
+        for message in received:
+            if message.id not in report.failed:
+                self.inbox.delete(message.id)
+        return report
+
+
+@pytest.fixture
+def family() -> Family:
+    return Family(HOME)
+
+
+DELETION = deletion_of("a", at=NOW + SECOND)
+
+
+def test_it_waits_while_they_hang_on_it(family: Family) -> None:
+    report = family.apply(DELETION)
+    assert [type(error) for error in report.failed.values()] == [NotSettled]
+    assert (family.content("a"), family.tombstone("a")) == (row("a"), None)
+
+
+def test_it_is_merged_once_they_have_moved(family: Family) -> None:
+    family.apply(DELETION)
+    family.children.put("child", parent="b")
+    assert family.apply().failed == {}
+    assert family.content("a") is None
+
+
+def test_it_takes_them_along_after_a_minute(family: Family) -> None:
+    # given
+    family.apply(DELETION)
+    family.now += CONCURRENT_AFTER
+    assert family.apply().failed
+    # when
+    family.now += 1
+    # then
+    assert family.apply().failed == {}
+    assert family.content("a") is None
+
+
+def test_rows_that_nothing_hangs_on_and_puts_do_not_wait(family: Family) -> None:
+    report = family.apply(DELETION, deletion_of("b", at=NOW + SECOND), put_of("c"), put_of("a", at=NOW + 2 * SECOND))
+    assert len(report.failed) == 1
+    assert (family.content("b"), family.content("c")) == (None, row("c"))
+
+
+def test_where_it_cannot_be_told_the_deletions_come_again_alone(family: Family) -> None:
+    def lost() -> None:
+        raise Unavailable("the connection is gone")
+
+    family.interrupt("hanging", lost)
+    report = family.apply(DELETION, put_of("c"))
+    assert [type(error) for error in report.failed.values()] == [Unavailable]
+    assert family.content("c") == row("c")
