@@ -114,7 +114,7 @@ def test_a_constraint_or_a_type_that_the_row_breaks_parks_it(state: str) -> None
         ("53100", Throttled), ("53300", Throttled), ("57014", Throttled),
         ("53400", InvalidSettings),
         ("23503", ParentMissing), ("23505", UniqueClash),
-        ("23502", RejectedByDatabase), ("23514", RejectedByDatabase), ("23P01", RejectedByDatabase),
+        ("23502", RejectedByDatabase), ("23514", RejectedByDatabase), ("23P01", UniqueClash),
         ("22001", RejectedByDatabase), ("22003", RejectedByDatabase), ("22P02", RejectedByDatabase),
         ("22P05", RejectedByDatabase), ("22021", RejectedByDatabase), ("P0001", RejectedByDatabase),
         ("42804", RejectedByDatabase), ("42601", RejectedByDatabase), ("428C9", RejectedByDatabase),

@@ -53,6 +53,13 @@ def test_every_legal_name_is_replicated(aurora: Site, name: str) -> None:
 
 
 @BOTH_WAYS
+def test_a_table_that_others_inherit_from_is_refused_with_the_remedy(aurora: Site) -> None:
+    aurora.write("CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (PRIMARY KEY (id)) INHERITS (a)")
+    with pytest.raises(NotInstalled, match=r'inherit from "public"."a": make partitions'):
+        aurora.install()
+
+
+@BOTH_WAYS
 def test_tables_without_a_key_are_refused_with_the_remedy(aurora: Site) -> None:
     aurora.write("CREATE TABLE a (id int)", "CREATE TABLE b (id int)")
     with pytest.raises(NotInstalled, match=r'"public"."a", "public"."b"; add one') as refused:

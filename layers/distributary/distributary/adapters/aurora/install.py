@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from distributary.adapters.aurora import ddl
 from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
-from distributary.adapters.aurora.preconditions import check_identity, check_policies, check_rights, check_tables
+from distributary.adapters.aurora.preconditions import (
+    check_identity,
+    check_inheritance,
+    check_policies,
+    check_rights,
+    check_tables,
+)
 from distributary.adapters.aurora.session import Session
 from distributary.adapters.aurora.stamp_triggers import stamp_over
 from distributary.domain.dataset import Dataset
@@ -50,6 +56,7 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
         check_identity(session, dataset, region)
     wanted = tables(session, dataset.tables)
     check_tables(wanted)
+    check_inheritance(session, wanted)
     check_policies(dataset, wanted)
     publication = slot_of(dataset.name)
     parts = [] if prepared and _up_to_date(session, dataset) else [_foundation(dataset, region)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from distributary.adapters.aurora.catalog import SCHEMA, Table
-from distributary.adapters.aurora.names import quoted
+from distributary.adapters.aurora.names import TableName, quoted
 from distributary.adapters.aurora.policy_checks import unfit_rules
 from distributary.adapters.aurora.session import Session
 from distributary.domain.dataset import Dataset
@@ -32,6 +32,22 @@ def check_tables(wanted: Sequence[Table]) -> None:
         raise NotInstalled(
             f"a key that is generated cannot be replicated: {', '.join(odd)}; store the value in a plain column"
         )
+
+
+def check_inheritance(session: Session, wanted: Sequence[Table]) -> None:
+    """No table has others that inherit from it, whose rows are its own and are not; raises NotInstalled."""
+    inherited = {
+        TableName(str(schema), str(name))
+        for schema, name in session.run(
+            "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)"
+        )
+    }
+    unfit = [table.name.text() for table in wanted if table.name in inherited]
+    if unfit:
+        remedy = "make partitions of the tables that do, or leave this one out of `tables` in replication.toml"
+        raise NotInstalled(f"other tables inherit from {', '.join(unfit)}: {remedy}")
 
 
 def check_policies(dataset: Dataset, wanted: Sequence[Table]) -> None:

@@ -39,7 +39,7 @@ BY_STATE: Mapping[str, type[DistributaryError]] = MappingProxyType(
         "53200": Unavailable, "53300": Throttled, "53400": InvalidSettings,
         # What a change says.
         "23503": ParentMissing,
-        "23505": UniqueClash,
+        "23505": UniqueClash, "23P01": UniqueClash,
         "42703": SchemaDiffers, "42P01": SchemaDiffers, "42704": SchemaDiffers, "42883": SchemaDiffers,
         "54000": ItemTooLarge, "54001": ItemTooLarge, "54011": ItemTooLarge,
         "42501": AccessDenied,

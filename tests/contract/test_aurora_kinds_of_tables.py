@@ -1,0 +1,109 @@
+"""What one region does to tables of many kinds is in all of them at the end, though what was done last comes first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from distributary.domain.version import MICROSECONDS
+from tests.contract.aurora_sites import Sites
+
+pytestmark = pytest.mark.xdist_group("postgresql_regions")
+
+ROWS = "SELECT to_jsonb(t) - 'replication_stamp' FROM t ORDER BY id"
+KEYS = {
+    "smallint": ["7"], "numeric": ["1.0", "'NaN'", "1e30"], "float8": ["'NaN'", "-0.0", "0.1"],
+    "mood": ["'sad'", "'ok'"], "timestamptz": ["'2020-01-01 00:00:00+02'", "'infinity'"], "bytea": [r"'\x00ff'"],
+    "uuid": ["gen_random_uuid()"], "jsonb": ["""'{"b": 1, "a": [1.0]}'"""], "int4range": ["'[1,5]'"],
+    "text[]": ["""'{a,NULL,"x y"}'"""], 'text COLLATE "C"': ["''", r"E'a\\ \"\t水'"], "bit(3)": ["B'101'"],
+    "inet": ["'::1/64'"], "interval": ["'1 day -2 hours'"],
+}  # fmt: skip
+"""Values of keys, by type."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """tables: what makes them. first: what all regions have. then: what one region does after that, each by itself."""
+
+    tables: tuple[str, ...]
+    first: str
+    then: tuple[str, ...]
+    asked: str = ROWS
+
+
+KINDS = {
+    "partitions": Kind(
+        (
+            "CREATE TABLE t (id int, at int, v int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)",
+            "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10)", "CREATE TABLE t2 PARTITION OF t DEFAULT",
+        ),
+        "INSERT INTO t VALUES (1, 1, 1), (2, 11, 2), (3, 5, 3), (4, 1, 4)",
+        (
+            "UPDATE t SET v = 9 WHERE id = 1", "UPDATE t SET at = 15 WHERE id = 1", "UPDATE t SET at = 2 WHERE id = 2",
+            "DELETE FROM t WHERE id = 3", "UPDATE t SET at = 15 WHERE id = 4", "UPDATE t SET at = 1 WHERE id = 4",
+        ),
+    ),
+    "a tree, a part of which is moved": Kind(
+        ("CREATE TABLE t (id int PRIMARY KEY, up int REFERENCES t ON DELETE CASCADE)",),
+        "INSERT INTO t VALUES (1, NULL), (2, 1), (3, 2), (4, 1)",
+        ("UPDATE t SET up = NULL WHERE id = 2", "DELETE FROM t WHERE id = 1", "INSERT INTO t VALUES (5, 5)"),
+    ),
+    "a tree that is felled": Kind(
+        ("CREATE TABLE t (id int PRIMARY KEY, up int REFERENCES t)",),
+        "INSERT INTO t VALUES (1, NULL), (2, 1), (3, 2), (4, 1)",
+        ("DELETE FROM t",),
+    ),
+    "rows that exclude each other": Kind(
+        ("CREATE TABLE t (id int PRIMARY KEY, during int4range, EXCLUDE USING gist (during WITH &&))",),
+        "INSERT INTO t VALUES (1, '[1,5)'), (2, '[5,9)')",
+        ("UPDATE t SET during = '[20,30)' WHERE id = 1", "UPDATE t SET during = '[1,9)' WHERE id = 2"),
+    ),
+    "NULL but once": Kind(
+        ("CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE NULLS NOT DISTINCT)",),
+        "INSERT INTO t VALUES (1, NULL), (2, 2)",
+        ("UPDATE t SET v = 3 WHERE id = 1", "UPDATE t SET v = NULL WHERE id = 2"),
+    ),
+    "what the database fills in": Kind(
+        (
+            "CREATE TABLE t (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY,"
+            " w int GENERATED ALWAYS AS (id * 2) STORED, v int)",
+        ),
+        "INSERT INTO t (id, v) VALUES (1, 1), (2, 2)",
+        ("UPDATE t SET v = 3 WHERE id = 1", "UPDATE t SET id = 7 WHERE id = 2"),
+    ),
+    **{
+        f"a key of {kind}": Kind(
+            ("CREATE TYPE mood AS ENUM ('sad', 'ok')", f"CREATE TABLE t (id {kind} PRIMARY KEY, v int)"),
+            f"INSERT INTO t VALUES {', '.join(f'({value}, 1)' for value in values)}",
+            ("UPDATE t SET v = 2", "UPDATE t SET v = 3 WHERE ctid = (SELECT max(ctid) FROM t)", "DELETE FROM t"),
+        )
+        for kind, values in KEYS.items()
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_it_arrives_though_what_was_done_last_comes_first(regions: Sites, name: str) -> None:
+    # given
+    kind = KINDS[name]
+    regions.write(*kind.tables)
+    regions.install()
+    home, peer, _ = regions.all
+    home.write(kind.first)
+    regions.settle()
+    assert regions.same(kind.asked) == home.ask(kind.asked) != []
+    for each in regions:
+        each.concurrent_after = 3600 * MICROSECONDS
+
+    # when
+    for statement in kind.then:
+        home.write(statement)
+        home.capture()
+    for at in range(len(peer.queues[peer.region].messages)):
+        peer.apply(lambda visible, at=at: visible[len(visible) - 1 - at :][:1])  # type: ignore[misc]
+    regions.settle()
+
+    # then
+    assert regions.same(kind.asked) == home.ask(kind.asked)
+    assert [each.parking.parcels for each in regions] == [[], [], []]
