@@ -66,8 +66,8 @@ KINDS = {
     ),
     "what the database fills in": Kind(
         (
-            "CREATE TABLE t (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY,"
-            " w int GENERATED ALWAYS AS (id * 2) STORED, v int)",
+            ("CREATE TABLE t (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY,"
+            " w int GENERATED ALWAYS AS (id * 2) STORED, v int)"),
         ),
         "INSERT INTO t (id, v) VALUES (1, 1), (2, 2)",
         ("UPDATE t SET v = 3 WHERE id = 1", "UPDATE t SET id = 7 WHERE id = 2"),
