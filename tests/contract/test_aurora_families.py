@@ -1,4 +1,4 @@
-"""Rows that hang on others and may not share a value, written in all regions at once: whatever is lost, all end alike."""
+"""Rows that hang on others and may not share a value, written in all regions at once: all end alike."""
 
 from __future__ import annotations
 
