@@ -54,7 +54,7 @@ def merged(site: StampedSite, change: Change) -> Merged | DistributaryError:
 
 def settled(site: StampedSite, change: Change, clash: UniqueClash) -> Merged:
     clashing = Clashing(site.dataset, MemoryClashes(site.table), site.replica, site.recorded.extend)
-    return clashing.settle(change, clash, site.place(), LATER)
+    return clashing.settle(change, clash, site.place(), 0, expecting=False, again=False)
 
 
 def test_the_older_row_gives_way_and_its_deletion_travels(site: StampedSite) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from distributary.adapters.memory.dependents import MemoryDependents
@@ -10,7 +12,7 @@ from distributary.domain.change import Change
 from distributary.domain.errors import NotSettled, Unavailable
 from distributary.domain.facts import ApplyReport
 from distributary.domain.message import pack
-from distributary.domain.patience import CONCURRENT_AFTER
+from distributary.domain.patience import CONCURRENT_AFTER, LONGEST_MOVE
 from distributary.services.apply import Apply
 from distributary.services.deciding import merging_stamped
 from tests.unit.sites import HOME, NOW, PEER, SECOND
@@ -24,7 +26,9 @@ class Family(StampedSite):
         super().__post_init__()
         self.children = StampedSite(HOME)
         self.inbox, self.parking = MemoryQueue(self.clock), MemoryParking(pause=lambda _: None)
-        self.dependents = MemoryDependents({TABLE: [(self.children.table, "parent")]}, self._access)
+        self.dependents = MemoryDependents(
+            {TABLE: self.table}, {TABLE: [(self.children.table, "parent")]}, self._access
+        )
         for name in ("a", "b"):
             self.merge(put_of(name))
         self.children.put("child", parent="a")
@@ -78,9 +82,40 @@ def test_it_takes_them_along_after_a_minute(family: Family) -> None:
 
 
 def test_rows_that_nothing_hangs_on_and_puts_do_not_wait(family: Family) -> None:
-    report = family.apply(DELETION, deletion_of("b", at=NOW + SECOND), put_of("c"), put_of("a", at=NOW + 2 * SECOND))
+    report = family.apply(DELETION, deletion_of("b", at=NOW + SECOND), put_of("c"))
     assert len(report.failed) == 1
     assert (family.content("b"), family.content("c")) == (None, row("c"))
+
+
+def test_one_that_is_older_than_its_row_takes_nothing_along_and_does_not_wait(family: Family) -> None:
+    family.merge(put_of("a", at=NOW + 2 * SECOND))
+    assert family.apply(DELETION).failed == {}
+    assert family.content("a") == row("a")
+
+
+def test_what_its_own_region_wrote_is_waited_for_longer(family: Family) -> None:
+    # given: what became of the child there is under way
+    family.children.merge(put_of("other", home=PEER, parent="a"))
+    family.apply(DELETION)
+    family.now += LONGEST_MOVE
+    assert family.apply().failed
+    # when
+    family.now += 1
+    # then
+    assert family.apply().failed == {}
+    assert family.content("a") is None
+
+
+@pytest.mark.parametrize(("late", "longer"), [(CONCURRENT_AFTER, 0), (CONCURRENT_AFTER + SECOND, SECOND)])
+def test_one_that_comes_late_waits_for_what_may_be_as_late(family: Family, late: int, longer: int) -> None:
+    # given
+    family.apply(replace(DELETION, captured_at=family.now - late))
+    family.now += CONCURRENT_AFTER + longer
+    assert family.apply().failed
+    # when
+    family.now += 1
+    # then
+    assert family.apply().failed == {}
 
 
 def test_where_it_cannot_be_told_the_deletions_come_again_alone(family: Family) -> None:

@@ -16,11 +16,10 @@ from distributary.domain.errors import NotSettled
 from distributary.domain.facts import ApplyReport
 from distributary.domain.image import Image
 from distributary.domain.message import pack
-from distributary.domain.patience import CONCURRENT_AFTER
+from distributary.domain.patience import CONCURRENT_AFTER, LONGEST_MOVE
 from distributary.domain.policies import Policy
 from distributary.domain.version import MICROSECONDS
 from distributary.services.apply import Apply
-from distributary.services.clashing import LONGEST_MOVE
 from distributary.services.deciding import merging_stamped
 from tests.unit.sites import FAR, HOME, PEER, SECOND
 from tests.unit.stamped_sites import SHOP, StampedSite, key, put_of, row

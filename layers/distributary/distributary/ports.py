@@ -10,6 +10,7 @@ from distributary.domain.block import Block, Taken
 from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict
 from distributary.domain.errors import DistributaryError, UniqueClash
+from distributary.domain.hanging import Hanging
 from distributary.domain.image import Image
 from distributary.domain.journal import Entry
 from distributary.domain.logged import Holding, Logged, Portion
@@ -188,8 +189,11 @@ class Clashes(Protocol):
 class Dependents(Protocol):
     """Rows that the database would delete or change beside another, since a foreign key of theirs says so."""
 
-    def hanging(self, table: str, keys: Sequence[Image]) -> Sequence[bool]:
-        """Of each row, whether replicated rows hang on it. Raises RetryLater or Misconfigured, UnknownTable."""
+    def hanging(self, table: str, deletions: Sequence[Change]) -> Sequence[Hanging]:
+        """Of each deletion, what hangs on its row, of replicated tables; nothing if the row is not there, or newer.
+
+        Raises RetryLater or Misconfigured, UnknownTable, SchemaDiffers.
+        """
         ...
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 from distributary.domain.errors import DistributaryError, NotSettled, OutOfTime
 from distributary.domain.version import MICROSECONDS
 
+LONGEST_MOVE = 15 * 60 * MICROSECONDS
+"""How long a change waits for another that is known to be under way."""
+
 CONCURRENT_AFTER = 60 * MICROSECONDS
 """For how long a change is tried before rows in its way, or such as hang on its row, are taken for concurrent: until
 then they may be about to move, by changes that were made before it and come after it. Microseconds."""

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import compress
 
 from distributary.domain.change import TRUSTED_AGE
 from distributary.domain.conflict import Conflict
@@ -28,6 +27,7 @@ from distributary.domain.errors import (
     UniqueClash,
 )
 from distributary.domain.facts import ApplyReport
+from distributary.domain.hanging import keeps
 from distributary.domain.image import Image
 from distributary.domain.merge import Merged, merge
 from distributary.domain.message import unpack, unpack_blocks
@@ -137,9 +137,10 @@ class Apply:
         try:
             replica, record = self.replica_of(change.table), partial(self._keep, batch.report)
             coming = _newest(beside, change.table)
-            clashing = Clashing(self.dataset, self.clashes, replica, record, self.concurrent_after, coming)
-            place = self._place(change.table, now)
-            return clashing.settle(change, clash, place, batch.waited(task, now), again=again)
+            clashing = Clashing(self.dataset, self.clashes, replica, record, coming)
+            place, waited = self._place(change.table, now), batch.waited(task, now)
+            expecting = batch.expects(task, now, self.concurrent_after)
+            return clashing.settle(change, clash, place, waited, expecting=expecting, again=again)
         except DistributaryError as error:
             return error
 
@@ -183,14 +184,17 @@ class Apply:
     ) -> dict[int, DistributaryError]:
         """The deletions that would take rows along which may be about to go, or to move, by changes of their own."""
         deletions = [at for at in places if wave[at].change.image is None]
-        young = [at for at in deletions if batch.waited(wave[at], now) <= self.concurrent_after]
-        if self.dependents is None or not young:
+        if self.dependents is None or not deletions:
             return {}
         try:
-            hanging = self.dependents.hanging(table, [wave[at].change.key for at in young])
+            hanging = self.dependents.hanging(table, [wave[at].change for at in deletions])
         except DistributaryError as error:
-            return dict.fromkeys(young, error)
-        return dict.fromkeys(compress(young, hanging), NotSettled("rows that hang on it may be about to move"))
+            return dict.fromkeys(deletions, error)
+        return {
+            at: NotSettled("rows that hang on it may be about to go, or to move")
+            for at, each in zip(deletions, hanging, strict=True)
+            if keeps(each, batch.waited(wave[at], now), expecting=batch.expects(wave[at], now, self.concurrent_after))
+        }
 
     def _run(
         self, table: str, decisions: Sequence[tuple[Image, Decision[Merged]]], report: ApplyReport

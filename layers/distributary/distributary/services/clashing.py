@@ -15,39 +15,38 @@ from distributary.domain.dataset import Dataset
 from distributary.domain.errors import DistributaryError, NotSettled, UniqueClash
 from distributary.domain.image import STAMP_ATTRIBUTE, key_text
 from distributary.domain.merge import Effect, Merged
-from distributary.domain.patience import CONCURRENT_AFTER
+from distributary.domain.patience import LONGEST_MOVE
 from distributary.domain.place import Place
-from distributary.domain.version import MICROSECONDS, Version
+from distributary.domain.version import Version
 from distributary.ports import Clashes, Replica
 from distributary.services.deciding import settling_inserted
 from distributary.services.rounds import run
-
-LONGEST_MOVE = 15 * 60 * MICROSECONDS
-"""How long a newer state is waited for that must be under way, before the change is parked."""
 
 
 @dataclass(frozen=True)
 class Clashing:
     """Settles the clashes of one change. record: keeps conflicts in the journal; does not fail.
 
-    concurrent_after: see `patience`. coming: of changes that are tried beside this one, by key, the newest versions.
+    coming: of changes that are tried beside this one, by key, the newest versions.
     """
 
     dataset: Dataset
     clashes: Clashes
     replica: Replica
     record: Callable[[Sequence[Conflict]], None]
-    concurrent_after: int = CONCURRENT_AFTER
     coming: Mapping[str, Version] = field(default_factory=dict)
 
-    def settle(self, change: Change, clash: UniqueClash, place: Place, waited: int, *, again: bool = False) -> Merged:
+    def settle(
+        self, change: Change, clash: UniqueClash, place: Place, waited: int, *, expecting: bool, again: bool
+    ) -> Merged:
         """What becomes of the change if it loses; NotSettled: its way is free now, or may be so in a moment.
 
-        waited: for how long it has been tried, in microseconds. again: a moment of waiting has not helped.
+        waited: for how long it has been tried, in microseconds. expecting: changes made before it may still come.
+        again: a moment of waiting has not helped.
         Raises the clash where the rows in the way cannot be told or do not move on, RetryLater or Misconfigured.
         """
-        rivals = self._rivals(change, clash, place, waited)
-        self._await(change, clash, rivals, waited, again=again)
+        rivals = self._rivals(change, clash, place, expecting=expecting)
+        self._await(change, clash, rivals, waited, expecting=expecting, again=again)
         self.record(losses(change, rivals, place))
         if wins(change, rivals):
             self.clashes.remove(change.table, rivals)
@@ -60,7 +59,9 @@ class Clashing:
             raise removed
         return Merged(Effect.KEPT, conflict=True)
 
-    def _await(self, change: Change, clash: UniqueClash, rivals: Sequence[Rival], waited: int, *, again: bool) -> None:
+    def _await(
+        self, change: Change, clash: UniqueClash, rivals: Sequence[Rival], waited: int, *, expecting: bool, again: bool
+    ) -> None:
         """Raises NotSettled while the rows may be about to get out of each other's way by themselves."""
         at_hand = moving(rivals, self.coming)
         if at_hand and again:  # they have exchanged their values, so each stands in the other's way
@@ -71,15 +72,15 @@ class Clashing:
             if waited > LONGEST_MOVE:
                 raise clash
             raise NotSettled("the value has moved from one row to another, of which a newer state is under way")
-        if rivals and waited <= self.concurrent_after:
+        if rivals and expecting:
             raise NotSettled("a newer state of a row in its way may be about to come")
 
-    def _rivals(self, change: Change, clash: UniqueClash, place: Place, waited: int) -> list[Rival]:
+    def _rivals(self, change: Change, clash: UniqueClash, place: Place, *, expecting: bool) -> list[Rival]:
         """The rows in the way, whole, each as it was when it was found there."""
         try:
             found = self.clashes.rivals(change, clash)
         except UniqueClash as untold:
-            if waited > self.concurrent_after:
+            if not expecting:
                 raise
             raise NotSettled("a row in its way, which cannot be told, may be about to move") from untold
         if not found:

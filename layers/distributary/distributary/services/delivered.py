@@ -17,7 +17,7 @@ from distributary.domain.facts import ApplyReport
 from distributary.domain.merge import Effect, Merged
 from distributary.domain.message import pack
 from distributary.domain.parcel import parcel
-from distributary.domain.patience import pause_before
+from distributary.domain.patience import CONCURRENT_AFTER, LONGEST_MOVE, pause_before
 from distributary.ports import Parking, Waiting
 
 T = TypeVar("T")
@@ -57,6 +57,15 @@ class Batch:
     def waited(self, task: Task, now: int) -> int:
         """For how long a change has been tried, in microseconds."""
         return now - self.messages[task.message].first_received_at
+
+    def expects(self, task: Task, now: int, least: int) -> bool:
+        """Whether changes made before this one may still come: for a while, and longer where this one was late itself.
+
+        What comes out of a backlog has others of its time beside it there. least: microseconds.
+        """
+        first = self.messages[task.message].first_received_at
+        late = first - task.change.captured_at - CONCURRENT_AFTER
+        return now - first <= least + max(0, min(late, LONGEST_MOVE))
 
     def conclude(self, task: Task, result: Merged | DistributaryError) -> None:
         """Keep account of what has become of a change."""

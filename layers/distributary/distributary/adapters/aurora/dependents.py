@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from distributary.adapters.aurora.catalog import Table
-from distributary.adapters.aurora.fragments import NUMBER, parameters, rows, same_key
+from distributary.adapters.aurora.fragments import NUMBER, STAMP, parameters, rows, same_key
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
-from distributary.domain.image import STAMP_ATTRIBUTE, Image
+from distributary.domain.change import Change
+from distributary.domain.errors import SchemaDiffers
+from distributary.domain.hanging import Hanging
+from distributary.domain.image import STAMP_ATTRIBUTE
+from distributary.domain.stamp import version_text
 
 _REFERENCES = f"""SELECT pg_catalog.jsonb_build_array(n.nspname::text, c.relname::text, (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(own.attname::text, other.attname::text))
@@ -49,28 +53,38 @@ class PostgresDependents:
     def __init__(self, session: Session, table_of: Callable[[TableName, bool], Table]) -> None:
         self._session, self._table_of = session, table_of
 
-    def hanging(self, table: str, keys: Sequence[Image]) -> Sequence[bool]:
+    def hanging(self, table: str, deletions: Sequence[Change]) -> Sequence[Hanging]:
         """See `ports.Dependents`."""
         name = table_name(table)
         found = references(self._session, name)
+        told = [Hanging.NONE] * len(deletions)
         if not found:
-            return [False] * len(keys)
+            return told
         known = self._table_of(name, False)
-        texts = [[key[column].get("S") for key in keys] for column in known.key]
-        numbers = {int(number) for (number,) in self._session.run(_hanging(known, found), *parameters(*texts))}
-        return [at in numbers for at in range(len(keys))]
+        if any(set(deletion.key) != set(known.key) for deletion in deletions):
+            raise SchemaDiffers(f"the key of {table} is {', '.join(known.key)}")
+        versions = [version_text(deletion.version) for deletion in deletions]
+        texts = [[deletion.key[column].get("S") for deletion in deletions] for column in known.key]
+        for number, own in self._session.run(_hanging(known, found), *parameters(versions, *texts)):
+            told[int(number)] = Hanging.OF_ITS_REGION if own else Hanging.OF_OTHERS
+        return told
 
 
 def _hanging(table: Table, found: Sequence[Reference]) -> str:
-    """Of the key: gives the numbers of rows on which others hang."""
-    return f"""{rows(table, table.key)}
-SELECT s.{NUMBER} FROM s JOIN {table.name.text()} t ON {same_key(table)}
-WHERE {" OR ".join(_names(table, each) for each in found)}"""
+    """Of versions and the key: numbers of rows that are not newer and on which others hang, and if of that region."""
+    writer = f"pg_catalog.split_part(pg_catalog.split_part(c.{STAMP_ATTRIBUTE}, ' ', 1), '.', 3)"
+    own = f"{writer} = pg_catalog.split_part(s.{STAMP}, '.', 3)"
+    return f"""{rows(table, table.key, STAMP)}
+SELECT s.{NUMBER}, {" OR ".join(_names(table, each, own) for each in found)}
+FROM s JOIN {table.name.text()} t ON {same_key(table)}
+WHERE (t.{STAMP_ATTRIBUTE} IS NULL OR pg_catalog.split_part(t.{STAMP_ATTRIBUTE}, ' ', 1) COLLATE "C" <= s.{STAMP})
+AND ({" OR ".join(_names(table, each) for each in found)})"""
 
 
-def _names(table: Table, reference: Reference) -> str:
-    """Whether another row names `t` by the foreign key."""
-    same = [f"c.{quoted(own)} = t.{quoted(other)}" for own, other in reference.pairs]
+def _names(table: Table, reference: Reference, *conditions: str) -> str:
+    """Whether another row, of which that holds, names `t` by the foreign key."""
+    same = [*conditions]
+    same += [f"c.{quoted(own)} = t.{quoted(other)}" for own, other in reference.pairs]
     if reference.table == table.name:
         same.append("NOT (" + " AND ".join(f"c.{quoted(name)} = t.{quoted(name)}" for name in table.key) + ")")
     return f"EXISTS (SELECT FROM {reference.table.text()} c WHERE {' AND '.join(same)})"
