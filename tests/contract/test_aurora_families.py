@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from distributary.domain.policies import Policy
-from tests.contract.aurora_sites import Sites
+from distributary.domain.version import MICROSECONDS
+from tests.contract.aurora_sites import Site, Sites
 
 pytestmark = pytest.mark.xdist_group("postgresql_regions")
 
@@ -28,33 +29,55 @@ WRITES: tuple[Callable[[int, int], str], ...] = (
 )
 """What an application does, with two small numbers."""
 
+ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
 CONTENT = "SELECT to_jsonb(t) - 'replication_stamp' - 'replication_state' FROM {} t ORDER BY id"
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("action", ["CASCADE", "SET NULL"])
-@pytest.mark.parametrize("policy", [Policy.LAST_WRITER_WINS, Policy.ATTRIBUTE_MERGE])
-def test_random_writes_end_alike(regions: Sites, seed: int, action: str, policy: Policy) -> None:
-    # given
-    dice = random.Random(seed)
-    follow = f"ON DELETE {action} ON UPDATE CASCADE"
+def prepare(regions: Sites, action: str, policy: Policy, concurrent_after: int) -> None:
+    """Two tables, of which one hangs on the other, in all regions."""
     regions.write(
         "CREATE TABLE p (id int PRIMARY KEY, name text UNIQUE)",
-        f"CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p {follow}, n int UNIQUE)",
+        f"CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p ON DELETE {action} ON UPDATE CASCADE, n int UNIQUE)",
     )
     for each in regions:
-        each.dataset = replace(each.dataset, conflict=policy)
+        each.dataset, each.concurrent_after = replace(each.dataset, conflict=policy), concurrent_after
     regions.install()
 
-    # when
+
+def write(regions: Sites, writers: Sequence[Site], dice: random.Random) -> None:
+    """Random writes, some of which travel meanwhile, in any order."""
     for _ in range(120):
         statement = dice.choice(WRITES)(dice.randrange(5), dice.randrange(5))
         with suppress(psycopg.errors.UniqueViolation, psycopg.errors.ForeignKeyViolation):
-            dice.choice(regions.all).write(statement)
+            dice.choice(writers).write(statement)
         if dice.random() < 0.25:
             dice.choice(regions.all).capture()
         if dice.random() < 0.25:
             dice.choice(regions.all).apply(lambda visible: dice.sample(visible, dice.randrange(len(visible) + 1)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("action", ACTIONS)
+def test_what_one_region_writes_all_have_as_it_left_it(regions: Sites, seed: int, action: str) -> None:
+    # given
+    prepare(regions, action, Policy.LAST_WRITER_WINS, 3600 * MICROSECONDS)
+    # when
+    write(regions, regions.all[:1], random.Random(seed))
+    left = [regions.all[0].ask(CONTENT.format(table)) for table in ("p", "c")]
+    regions.settle()
+    # then: and none of it was changed by what came back
+    assert [regions.same(CONTENT.format(table)) for table in ("p", "c")] == left
+    assert [each.parking.parcels for each in regions] == [[], [], []]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("policy", [Policy.LAST_WRITER_WINS, Policy.ATTRIBUTE_MERGE])
+def test_random_writes_of_all_regions_end_alike(regions: Sites, seed: int, action: str, policy: Policy) -> None:
+    # given
+    prepare(regions, action, policy, 0)
+    # when
+    write(regions, regions.all, random.Random(seed))
     regions.settle()
 
     # then
