@@ -39,6 +39,21 @@ def test_a_table_that_came_later_is_named(aurora: Site) -> None:
     assert found(aurora)[('"public"."t"', "broken")].problem == "is not replicated yet"
 
 
+def test_tables_that_name_each_other_are_a_risk_and_those_beside_them_none(aurora: Site) -> None:
+    aurora.write(
+        "CREATE TABLE a (id int PRIMARY KEY, up int REFERENCES a)",
+        "CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a)",
+        "CREATE TABLE c (id int PRIMARY KEY, b int REFERENCES b)",
+        "CREATE TABLE d (id int PRIMARY KEY, c int REFERENCES c)",
+    )
+    aurora.install()
+    assert found(aurora) == {}
+    aurora.write("ALTER TABLE a ADD COLUMN c int REFERENCES c")
+    aurora.install()
+    (finding,) = found(aurora).values()
+    assert (finding.severity, finding.subject) == (Severity.RISK, '"public"."a", "public"."b", "public"."c"')
+
+
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [

@@ -45,6 +45,7 @@ def examine(session: Session, dataset: Dataset) -> list[Finding]:
         *_installation(session, dataset),
         *_policies(dataset, there),
         *_tables(session, there),
+        *_circle(there),
     ]
     return sorted(found, key=lambda finding: (finding.severity is not Severity.BROKEN, finding.subject))
 
@@ -73,6 +74,20 @@ def compare(seen: Mapping[str, Sequence[Table]]) -> list[Finding]:
                 problem = f"differs between {first} and {other} in {parts}"
                 found.append(Finding(Severity.BROKEN, name.text(), problem, remedy))
     return found
+
+
+def _circle(there: Sequence[Table]) -> Iterator[Finding]:
+    """Tables that name each other: rows inserted together find each other nowhere else, one by one."""
+    left = {table.name: set(table.parents) for table in there}
+    before = len(left) + 1
+    while len(left) < before:
+        before = len(left)
+        named = {parent for parents in left.values() for parent in parents}
+        left = {name: kept for name, parents in left.items() if (kept := parents & left.keys()) and name in named}
+    if left:
+        problem = "name each other by foreign keys: rows that are inserted together wait for each other elsewhere"
+        remedy = "insert one with an empty reference, and fill it in after the commit"
+        yield Finding(Severity.RISK, ", ".join(name.text() for name in sorted(left)), problem, remedy)
 
 
 def _parameters(session: Session) -> Iterator[Finding]:
