@@ -110,3 +110,27 @@ def test_a_row_that_cannot_be_told_since_only_some_must_differ_is_waited_for(reg
     regions.settle()
     # then
     assert regions.same(ROWS) == home.ask(ROWS) == [(1, 30), (2, 10)]
+
+
+@pytest.mark.parametrize("column", ["NULL", "NOT NULL"])
+def test_rows_that_step_aside_where_they_were_written_are_not_told_as_written_again(
+    regions: Sites, column: str
+) -> None:
+    # given: rows that a peer wrote last
+    regions.write(f"CREATE TABLE t (id int PRIMARY KEY, v int {column} UNIQUE)")
+    regions.install()
+    home, peer, _ = regions.all
+    peer.write("INSERT INTO t VALUES (1, 10), (2, 20)")
+    regions.settle()
+
+    # when: they exchange their values
+    for statement in MOVES["exchanged"]:
+        home.write(statement)
+    home.capture()
+    peer.apply()
+    told = peer.capture()
+
+    # then
+    assert (peer.ask(ROWS), told.writes) == ([(1, 20), (2, 10)], 0)
+    regions.settle()
+    assert regions.same(ROWS) == [(1, 20), (2, 10)]

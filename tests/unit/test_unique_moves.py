@@ -22,7 +22,7 @@ from distributary.domain.version import MICROSECONDS
 from distributary.services.apply import Apply
 from distributary.services.deciding import merging_stamped
 from tests.unit.sites import FAR, HOME, PEER, SECOND
-from tests.unit.stamped_sites import SHOP, StampedSite, key, put_of, row
+from tests.unit.stamped_sites import SHOP, StampedSite, key, knowing, put_of, row
 
 NAMES, MAILS = ("a", "b", "c", "d"), ("x", "y", "z")
 MERGING = replace(SHOP, conflict=Policy.ATTRIBUTE_MERGE)
@@ -193,11 +193,24 @@ def test_under_policies_the_region_that_wrote_a_row_last_says_nothing_of_its_col
 
 def test_rows_that_exchange_their_values_are_merged_at_once(region: Region) -> None:
     region.merge(put_of("b", mail="y"))
-    later = region.now + SECOND
-    region.send(put_of("a", mail="y", at=later), put_of("b", mail="x", at=later))
+    later, seen = region.now + SECOND, region.present("b").version
+    assert seen is not None
+    region.send(*(knowing(each, seen) for each in (put_of("a", mail="y", at=later), put_of("b", mail="x", at=later))))
     assert region.receive_all().failed == {}
     assert (region.content("a"), region.content("b")) == (row("a", mail="y"), row("b", mail="x"))
     assert region.journal.entries == {}
+
+
+def test_a_row_that_its_newer_state_has_not_seen_does_not_step_aside(region: Region) -> None:
+    # given: rows that were written here, and exchanged their values elsewhere, without sight of that
+    region.put("a", mail="x")
+    region.put("b", mail="y")
+    later = region.now + SECOND
+    region.send(put_of("a", mail="y", at=later), put_of("b", mail="x", at=later))
+    # when
+    region.receive_all()
+    # then
+    assert (region.content("a"), region.content("b")) == (row("a", mail="x"), row("b", mail="y"))
 
 
 def test_a_row_makes_no_way_for_a_state_that_is_older_than_it(region: Region) -> None:

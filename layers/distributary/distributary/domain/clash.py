@@ -14,18 +14,26 @@ from distributary.domain.conflict import Conflict, Side, conflict_by_version
 from distributary.domain.image import Image, key_text
 from distributary.domain.place import Place
 from distributary.domain.row import Row
-from distributary.domain.version import Version
 
 Rival = tuple[Image, Row]
 """The key of a row in a change's way, and the row, whole."""
 
 
-def moving(rivals: Sequence[Rival], coming: Mapping[str, Version]) -> list[Rival]:
-    """The rivals of which a newer state is at hand. coming: by the text of their keys, the newest versions of rows."""
+def moving(rivals: Sequence[Rival], coming: Mapping[str, Change]) -> list[Rival]:
+    """The rivals of which a newer state is at hand. coming: by the text of their keys, the newest changes of rows."""
     return [
         (key, row)
         for key, row in rivals
-        if (at := coming.get(key_text(key))) is not None and (row.version is None or row.version < at)
+        if (newer := coming.get(key_text(key))) is not None and (row.version is None or row.version < newer.version)
+    ]
+
+
+def may_step_aside(rivals: Sequence[Rival], coming: Mapping[str, Change]) -> list[Rival]:
+    """Those of them whose newer state was made on top of what is there, so that nothing is lost with the row."""
+    return [
+        (key, row)
+        for key, row in moving(rivals, coming)
+        if row.version is not None and coming[key_text(key)].context.covers(row.version)
     ]
 
 

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 
-from distributary.domain.change import TRUSTED_AGE
+from distributary.domain.change import TRUSTED_AGE, Change
 from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset, Engine
 from distributary.domain.delivery import Received
@@ -34,7 +35,7 @@ from distributary.domain.message import unpack, unpack_blocks
 from distributary.domain.patience import CONCURRENT_AFTER
 from distributary.domain.place import Place
 from distributary.domain.steps import Decision
-from distributary.domain.version import MICROSECONDS, Version
+from distributary.domain.version import MICROSECONDS
 from distributary.ports import Clashes, Dependents, Journal, Parking, Replica, Waiting
 from distributary.services.bulk_merge import BulkMerge
 from distributary.services.clashing import Clashing
@@ -213,12 +214,10 @@ class Apply:
         report.unjournaled += self.journal.record(conflicts) if self.journal is not None else 0
 
 
-def _newest(tasks: Sequence[Task], table: str) -> dict[str, Version]:
-    """Of the rows of a table that changes are there for, the newest versions."""
-    newest: dict[str, Version] = {}
-    for change in (task.change for task in tasks if task.change.table == table):
-        newest[change.row] = max(change.version, newest.get(change.row, change.version))
-    return newest
+def _newest(tasks: Sequence[Task], table: str) -> dict[str, Change]:
+    """Of the rows of a table that changes are there for, the newest changes."""
+    changes = sorted((task.change for task in tasks if task.change.table == table), key=attrgetter("version"))
+    return {change.row: change for change in changes}
 
 
 def _waves(tasks: Sequence[Task]) -> list[list[Task]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from distributary.domain.change import Change
-from distributary.domain.clash import Rival, losses, moving, of_one_region, wins
+from distributary.domain.clash import Rival, losses, may_step_aside, moving, of_one_region, wins
 from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import DistributaryError, NotSettled, UniqueClash
@@ -17,7 +17,6 @@ from distributary.domain.image import STAMP_ATTRIBUTE, key_text
 from distributary.domain.merge import Effect, Merged
 from distributary.domain.patience import LONGEST_MOVE
 from distributary.domain.place import Place
-from distributary.domain.version import Version
 from distributary.ports import Clashes, Replica
 from distributary.services.deciding import settling_inserted
 from distributary.services.rounds import run
@@ -27,14 +26,14 @@ from distributary.services.rounds import run
 class Clashing:
     """Settles the clashes of one change. record: keeps conflicts in the journal; does not fail.
 
-    coming: of changes that are tried beside this one, by key, the newest versions.
+    coming: of changes that are tried beside this one, by key, the newest.
     """
 
     dataset: Dataset
     clashes: Clashes
     replica: Replica
     record: Callable[[Sequence[Conflict]], None]
-    coming: Mapping[str, Version] = field(default_factory=dict)
+    coming: Mapping[str, Change] = field(default_factory=dict)
 
     def settle(
         self, change: Change, clash: UniqueClash, place: Place, waited: int, *, expecting: bool, again: bool
@@ -63,9 +62,9 @@ class Clashing:
         self, change: Change, clash: UniqueClash, rivals: Sequence[Rival], waited: int, *, expecting: bool, again: bool
     ) -> None:
         """Raises NotSettled while the rows may be about to get out of each other's way by themselves."""
-        at_hand = moving(rivals, self.coming)
-        if at_hand and again:  # they have exchanged their values, so each stands in the other's way
-            self.clashes.make_way(change, clash, at_hand)
+        at_hand, aside = moving(rivals, self.coming), may_step_aside(rivals, self.coming)
+        if aside and again:  # they have exchanged their values, so each stands in the other's way
+            self.clashes.make_way(change, clash, aside)
             raise NotSettled("the rows in its way have made room for a moment")
         plain = self.dataset.policies_of(change.table).plain  # else a row may show what others have written
         if at_hand or (plain and of_one_region(change, rivals)):

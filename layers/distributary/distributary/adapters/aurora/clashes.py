@@ -76,9 +76,13 @@ def _may_be_empty(table: Table, name: str) -> bool:
 
 
 def _empty(table: Table, column: str) -> str:
-    """Of expected stamps and the key: makes a column of such rows NULL, in replication's name and for a moment."""
+    """Of expected stamps and the key: makes a column of such rows NULL, in replication's name and for a moment.
+
+    The stamp says so, too: under an application's the row would be told as that one's write once more.
+    """
+    ours = f"pg_catalog.regexp_replace(t.{STAMP_ATTRIBUTE}, '^([^ ]+) [^ ]', '\\1 {Writer.REPLICATION.value}')"
     return f"""{rows(table, table.key, EXPECTED)}
-UPDATE {table.name.text()} t SET {quoted(column)} = NULL FROM s, {APPLYING}
+UPDATE {table.name.text()} t SET {quoted(column)} = NULL, {STAMP_ATTRIBUTE} = {ours} FROM s, {APPLYING}
 WHERE {same_key(table)} AND {as_expected()}"""
 
 

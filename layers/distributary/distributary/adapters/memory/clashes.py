@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distributary.adapters.memory.stamped_table import Committed, StampedTable
 from distributary.domain.change import Change
 from distributary.domain.errors import UniqueClash
 from distributary.domain.image import STAMP_ATTRIBUTE, Image, key_text
 from distributary.domain.row import Row, Tombstone
-from distributary.domain.stamp import Stamp, Writer
+from distributary.domain.stamp import Stamp, Writer, stamped
 
 
 @dataclass
@@ -39,9 +39,10 @@ class MemoryClashes:
         del change, clash
         for key, row in rows:
             there = self.table.get(key) or {}
-            if there.get(STAMP_ATTRIBUTE) == row.image.get(STAMP_ATTRIBUTE):
+            if row.stamp is not None and there.get(STAMP_ATTRIBUTE) == row.image.get(STAMP_ATTRIBUTE):
                 emptied = {**there, self.table.unique: {"NULL": True}}
-                self.table.show(key_text(key), emptied, Writer.REPLICATION)
+                image = stamped(emptied, replace(row.stamp, writer=Writer.REPLICATION))
+                self.table.show(key_text(key), image, Writer.REPLICATION)
 
     def renounce(self, change: Change) -> None:
         """See `ports.Clashes`."""
