@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tests.simulation.known import Known, bits
+from tests.simulation.known import Known
 from tests.simulation.log_conflicts import LogConflicts
 from tests.simulation.log_meetings import Met, Told
 from tests.simulation.witness import Fault
@@ -76,7 +76,5 @@ def _tells(seen: LogConflicts, met: Met, lost: int, told: Sequence[Told]) -> boo
         return not lost
     if met.how in SHOWN:
         both = [(arriving, present), (present, arriving)]
-        if met.how == "removed":  # capture may have decided by the deletion before that one, and told of it
-            both += [(bit, present) for bit in bits(met.arriving.sure & deletions)]
         return any(one.head == a and p & other.sure for one, other in pairs for a, p in both)
     return any(one.head == arriving or (one.head, other.head) == (present, arriving) for one, other in pairs)

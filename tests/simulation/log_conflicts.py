@@ -36,6 +36,7 @@ class LogConflicts:
     _steps: dict[int, tuple[Write, Sight]] = field(default_factory=dict)
     _notes: dict[int, tuple[Tombstone, Known]] = field(default_factory=dict)
     _step: Write | None = None
+    _by_capture: dict[tuple[str, str], Told] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.causality = LogCausality(self.world, self._noted)
@@ -89,7 +90,9 @@ class LogConflicts:
     def recorded(self, region: str, conflicts: Sequence[Conflict]) -> None:
         """What capture puts on record."""
         for each in conflicts:
-            self._record(region, key_text(each.key), each, Sight())
+            row = key_text(each.key)
+            self._record(region, row, each, Sight())
+            self._by_capture[region, row] = self.told[region, row][-1]
 
     def _record(self, region: str, row: str, conflict: Conflict, sight: Sight) -> None:
         arriving, present = (self._of_side(row, side, sight) for side in (conflict.arriving, conflict.present))
@@ -161,6 +164,9 @@ class LogConflicts:
 
     def _removed(self, region: LogRegion, row: str, present: Known, sight: Sight | None) -> None:
         buried = self.causality.of(region.table.tombstones.get(row))
+        told = self._by_capture.get((region.name, row))
+        if sight is None and told is not None and told.present.head == present.head:
+            buried = told.arriving  # that capture had read; another may have taken its place since
         if sight is not None:
             buried = sight.buried
             if not self.plain and not sight.about.head & self.causality.deletions:
