@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from distributary.domain.dataset import Dataset
 from distributary.domain.origin import Origin
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
-from tests.unit.sites import HOME, ORDERS, PEER, SECOND
+from tests.unit.sites import HOME, ORDERS, PEER, SECOND, item
 from tests.unit.state_sites import StateSite
 
 COUNTED: Dataset = replace(ORDERS, attributes={"n": AttributeRule(AttributePolicy.COUNTER)})
@@ -61,3 +62,27 @@ def test_what_is_decided_against_the_ledger_of_a_row_that_is_gone_is_such_a_writ
 
     # then
     assert site.settle(site.last()).origin is Origin.REWRITTEN
+
+
+def test_a_row_that_came_on_top_of_a_deletion_stays_though_it_shows_what_was_decided_before() -> None:
+    # given: another region's row, of later policies, which wins over ours; its deletion; and the same row put again
+    site, peer = StateSite(HOME, dataset=COUNTED), StateSite(PEER, dataset=LATER)
+    site.put(m=5)
+    site.settle_all()
+    site.dataset = LATER
+    site.now += 10 * SECOND
+    peer.now -= 10 * SECOND
+    shipped = []
+    for act in (partial(peer.put, m=1), peer.delete, partial(peer.put, m=1)):
+        act()
+        shipped += peer.changes()
+    for change in shipped:
+        site.merge(change)
+    assert site.content() == item(m=1)
+
+    # when: what was decided before the deletion is captured
+    origins = [each.origin for each in site.settle_all()]
+
+    # then
+    assert Origin.REWRITTEN in origins
+    assert site.content() == item(m=1)

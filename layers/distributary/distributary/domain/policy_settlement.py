@@ -114,7 +114,9 @@ def _show(here: OwnWrite, at: State, state: RowState) -> Decision[tuple[bool, bo
     if present is not None and alike and not dead:
         return (yield from _join(here, row, present, state))
     ahead = row.version is not None and row.version > state.version
-    as_written = here.record.new is not None and same_content(row.content, here.record.new.content) and not ahead
+    # A row that shows a state is not as written, whatever its content: it may have come on top of the deletion.
+    untouched = present is None and not ahead
+    as_written = untouched and here.record.new is not None and same_content(row.content, here.record.new.content)
     covered = present is not None and present.incarnation < deletion
     if tombstone is not None and (covered or (dead and (as_written or (row.marked and row.as_stamped)))):
         taken = yield from take_away_on_record(row, tombstone, here.record.key, here.place, here.lattice)
