@@ -233,3 +233,23 @@ def test_a_row_of_before_that_no_record_will_settle_is_taken_as_it_is_after_a_wh
         site.merge(change)
     site.merge(change, take_unsettled=True)
     assert site.number == "9"
+
+
+def test_a_write_on_top_of_one_of_since_is_of_since_though_its_clock_has_stepped_back() -> None:
+    # given: a put of since; the clock steps back behind the instant, and the row is put again before any is captured
+    site = with_policies(Site(HOME))
+    site.now = BEGIN
+    site.put(n=2)
+    site.now = BEGIN - 10 * SECOND
+    site.put(n=5)
+    first, second = site.table.stream
+
+    # when
+    one, other = site.settle(first).change, site.settle(second).change
+
+    # then
+    assert one is not None
+    assert other is not None
+    assert (other.state is not None, other.version > one.version) == (True, True)
+    assert site.settle(second).change == other
+    assert site.number == "5"

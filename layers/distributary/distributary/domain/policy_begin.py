@@ -14,10 +14,10 @@ from distributary.domain.change import StreamRecord
 from distributary.domain.image import STATE_ATTRIBUTE
 from distributary.domain.place import Place
 from distributary.domain.policy_settlement import settle_states
-from distributary.domain.row import Row
+from distributary.domain.row import Row, Tombstone
 from distributary.domain.row_state import StateLattice
 from distributary.domain.settlement import Settled, settle
-from distributary.domain.steps import Decision, Write
+from distributary.domain.steps import Decision, LookBack, Write
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def settle_from(
     """Settle records of one row, in their order. since: microseconds. Raises NotSettled as both ways to settle do."""
     settled: list[Settled] = []
     for record in records:
-        if not _before(record, since):
+        if not _before(record, since) or (yield from _follows(record, place)):
             break
         settled.append((yield from _keeping_states(settle(record, place, ignore_expired=ignore_expired))))
     rest = records[len(settled) :]
@@ -41,6 +41,13 @@ def _before(record: StreamRecord, since: int) -> bool:
     """Whether a write was made before that, and not on top of a state, as far as the record itself tells."""
     images = [row.image for row in (record.old, record.new) if row is not None]
     return record.created_at < since and not any(STATE_ATTRIBUTE in image for image in images)
+
+
+def _follows(record: StreamRecord, place: Place) -> Decision[bool]:
+    """Whether an earlier write of the row was made since, by a clock that has stepped back meanwhile."""
+    stored: Tombstone | None = yield LookBack()
+    ledger = stored.trusting(place.settling(record).latest).ledger if stored else None
+    return ledger is not None and ledger.sequence <= record.sequence
 
 
 def _keeping_states(decision: Decision[T]) -> Decision[T]:
