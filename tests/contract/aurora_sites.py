@@ -216,6 +216,11 @@ class Site:
         self.close_sessions()
         return report
 
+    def apply_backwards(self) -> None:
+        """Work off the inbox, each message in a call of its own, the newest first."""
+        for left in range(len(self.queues[self.region].messages), 0, -1):
+            self.apply(lambda visible, last=left - 1: visible[last : last + 1])  # type: ignore[misc]
+
     def close_sessions(self) -> None:
         for session in self.sessions:
             session.close()

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 
-from distributary.domain.version import MICROSECONDS
-from tests.contract.aurora_sites import BOTH_WAYS, Site, Sites
+from distributary.adapters.aurora.catalog import KnownTables
+from distributary.adapters.aurora.dependents import PostgresDependents
+from distributary.domain.hanging import Hanging
+from distributary.domain.version import MICROSECONDS, Version
+from tests.contract.aurora_sites import BOTH_WAYS, Sites
+from tests.unit.stamped_sites import deletion_of
 
 pytestmark = pytest.mark.xdist_group("postgresql_regions")
 
@@ -17,12 +24,6 @@ WRITES = {
 }
 PLENTY = 3600 * MICROSECONDS
 ROWS = "SELECT id, p FROM c ORDER BY id"
-
-
-def deliver_backwards(site: Site) -> None:
-    """Each message in a call of its own, the newest first."""
-    for at in range(len(site.queues[site.region].messages)):
-        site.apply(lambda visible, at=at: visible[len(visible) - 1 - at :][:1])  # type: ignore[misc]
 
 
 @BOTH_WAYS
@@ -48,7 +49,30 @@ def test_they_end_as_at_home(regions: Sites, writes: str, action: str, *, at_onc
     home.capture()
     for each in regions:
         each.concurrent_after = PLENTY
-    deliver_backwards(peer)
+    peer.apply_backwards()
     regions.settle()
     # then
     assert regions.same(ROWS) == wanted
+
+
+@BOTH_WAYS
+def test_a_deletion_whose_key_fits_no_row_here_keeps_no_other_from_being_told_of(regions: Sites) -> None:
+    # given: a row on which another hangs
+    home = regions.all[0]
+    home.write(
+        "CREATE TABLE p (id int PRIMARY KEY)",
+        "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p ON DELETE CASCADE)",
+    )
+    home.install()
+    home.write("INSERT INTO p VALUES (1), (2)", "INSERT INTO c VALUES (1, 1)")
+    session = home.session()
+    dependents = PostgresDependents(session, KnownTables(session, home.dataset.tables))
+    keys = [{"id": {"S": "one"}}, {"id": {"S": "1"}}, {"other": {"S": "1"}}, {"id": {"S": "2"}}]
+
+    # when
+    version = Version((int(time.time()) + 30) * MICROSECONDS, 0, home.region)
+    deletions = [replace(deletion_of(), key=key, version=version) for key in keys]
+    told = dependents.hanging('"public"."p"', deletions)
+
+    # then
+    assert told == [Hanging.NONE, Hanging.OF_ITS_REGION, Hanging.NONE, Hanging.NONE]

@@ -100,8 +100,7 @@ def test_it_arrives_though_what_was_done_last_comes_first(regions: Sites, name: 
     for statement in kind.then:
         home.write(statement)
         home.capture()
-    for at in range(len(peer.queues[peer.region].messages)):
-        peer.apply(lambda visible, at=at: visible[len(visible) - 1 - at :][:1])  # type: ignore[misc]
+    peer.apply_backwards()
     regions.settle()
 
     # then

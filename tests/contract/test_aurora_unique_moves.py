@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributary.domain.version import MICROSECONDS
-from tests.contract.aurora_sites import BOTH_WAYS, Site, Sites
+from tests.contract.aurora_sites import BOTH_WAYS, Sites
 
 pytestmark = pytest.mark.xdist_group("postgresql_regions")
 
@@ -22,12 +22,6 @@ MOVES = {
 ROWS = "SELECT id, v FROM t ORDER BY id"
 
 
-def deliver_backwards(site: Site) -> None:
-    """Each message in a call of its own, the newest first."""
-    for at in range(len(site.queues[site.region].messages)):
-        site.apply(lambda visible, at=at: visible[len(visible) - 1 - at :][:1])  # type: ignore[misc]
-
-
 def moved(regions: Sites, column: str, moves: str, *, at_once: bool) -> list[tuple[int, int]]:
     """The rows at home after the value has moved and all was delivered. at_once: captured together."""
     regions.write(f"CREATE TABLE t (id int PRIMARY KEY, v int {column} UNIQUE)")
@@ -40,7 +34,7 @@ def moved(regions: Sites, column: str, moves: str, *, at_once: bool) -> list[tup
         if not at_once:
             home.capture()
     home.capture()
-    deliver_backwards(peer)
+    peer.apply_backwards()
     regions.settle()
     return home.ask(ROWS)
 
@@ -106,7 +100,7 @@ def test_a_row_that_cannot_be_told_since_only_some_must_differ_is_waited_for(reg
     for statement in MOVES["let go, then taken"]:
         home.write(statement)
         home.capture()
-    deliver_backwards(peer)
+    peer.apply_backwards()
     regions.settle()
     # then
     assert regions.same(ROWS) == home.ask(ROWS) == [(1, 30), (2, 10)]

@@ -47,6 +47,13 @@ class Family(StampedSite):
                 self.inbox.delete(message.id)
         return report
 
+    def waits(self, time: int) -> bool:
+        """Whether what is in the inbox fails for so long, and no longer."""
+        self.now += time
+        failed = bool(self.apply().failed)
+        self.now += 1
+        return failed and not self.apply().failed
+
 
 @pytest.fixture
 def family() -> Family:
@@ -70,14 +77,8 @@ def test_it_is_merged_once_they_have_moved(family: Family) -> None:
 
 
 def test_it_takes_them_along_after_a_minute(family: Family) -> None:
-    # given
     family.apply(DELETION)
-    family.now += CONCURRENT_AFTER
-    assert family.apply().failed
-    # when
-    family.now += 1
-    # then
-    assert family.apply().failed == {}
+    assert family.waits(CONCURRENT_AFTER)
     assert family.content("a") is None
 
 
@@ -94,28 +95,17 @@ def test_one_that_is_older_than_its_row_takes_nothing_along_and_does_not_wait(fa
 
 
 def test_what_its_own_region_wrote_is_waited_for_longer(family: Family) -> None:
-    # given: what became of the child there is under way
+    # what became of the child there is under way
     family.children.merge(put_of("other", home=PEER, parent="a"))
     family.apply(DELETION)
-    family.now += LONGEST_MOVE
-    assert family.apply().failed
-    # when
-    family.now += 1
-    # then
-    assert family.apply().failed == {}
+    assert family.waits(LONGEST_MOVE)
     assert family.content("a") is None
 
 
 @pytest.mark.parametrize(("late", "longer"), [(CONCURRENT_AFTER, 0), (CONCURRENT_AFTER + SECOND, SECOND)])
 def test_one_that_comes_late_waits_for_what_may_be_as_late(family: Family, late: int, longer: int) -> None:
-    # given
     family.apply(replace(DELETION, captured_at=family.now - late))
-    family.now += CONCURRENT_AFTER + longer
-    assert family.apply().failed
-    # when
-    family.now += 1
-    # then
-    assert family.apply().failed == {}
+    assert family.waits(CONCURRENT_AFTER + longer)
 
 
 def test_where_it_cannot_be_told_the_deletions_come_again_alone(family: Family) -> None:

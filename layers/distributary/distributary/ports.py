@@ -192,7 +192,7 @@ class Dependents(Protocol):
     def hanging(self, table: str, deletions: Sequence[Change]) -> Sequence[Hanging]:
         """Of each deletion, what hangs on its row, of replicated tables; nothing if the row is not there, or newer.
 
-        Raises RetryLater or Misconfigured, UnknownTable, SchemaDiffers.
+        Raises RetryLater or Misconfigured, UnknownTable, and nothing that is the fault of one of them.
         """
         ...
 

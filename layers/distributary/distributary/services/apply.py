@@ -7,10 +7,9 @@ come again do no harm.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
 
 from distributary.domain.change import TRUSTED_AGE, Change
 from distributary.domain.conflict import Conflict
@@ -115,10 +114,12 @@ class Apply:
         pending = [task for task in chunk if self._may_enter(task, batch)]
         for pause in (*SHORT_PAUSES, None):
             soon: list[Task] = []
-            unclash = partial(self._settle_clash, batch=batch, beside=pending, again=pause in AT_LAST)
             for wave in _waves(pending):
-                for task, merged in zip(wave, self._merge(wave, batch), strict=True):
-                    result = unclash(task, merged) if isinstance(merged, UniqueClash) else merged
+                merged = self._merge(wave, batch)
+                clash = any(isinstance(each, UniqueClash) for each in merged)
+                unclash = partial(self._settle_clash, batch, _newest(pending) if clash else {}, pause in AT_LAST)
+                for task, each in zip(wave, merged, strict=True):
+                    result = unclash(task, each) if isinstance(each, UniqueClash) else each
                     if isinstance(result, SOON) and pause is not None:
                         soon.append(task)
                     else:
@@ -129,7 +130,7 @@ class Apply:
             pending = soon
 
     def _settle_clash(
-        self, task: Task, clash: UniqueClash, *, batch: Batch, beside: Sequence[Task], again: bool
+        self, batch: Batch, beside: Mapping[str, Mapping[str, Change]], again: bool, task: Task, clash: UniqueClash
     ) -> Merged | DistributaryError:
         """What becomes of a change in whose way another row stands; NotSettled: none does, or not for long any more."""
         if self.clashes is None:
@@ -137,8 +138,7 @@ class Apply:
         change, now = task.change, self.clock()
         try:
             replica, record = self.replica_of(change.table), partial(self._keep, batch.report)
-            coming = _newest(beside, change.table)
-            clashing = Clashing(self.dataset, self.clashes, replica, record, coming)
+            clashing = Clashing(self.dataset, self.clashes, replica, record, beside[change.table])
             place, waited = self._place(change.table, now), batch.waited(task, now)
             expecting = batch.expects(task, now, self.concurrent_after)
             return clashing.settle(change, clash, place, waited, expecting=expecting, again=again)
@@ -214,10 +214,12 @@ class Apply:
         report.unjournaled += self.journal.record(conflicts) if self.journal is not None else 0
 
 
-def _newest(tasks: Sequence[Task], table: str) -> dict[str, Change]:
-    """Of the rows of a table that changes are there for, the newest changes."""
-    changes = sorted((task.change for task in tasks if task.change.table == table), key=attrgetter("version"))
-    return {change.row: change for change in changes}
+def _newest(tasks: Sequence[Task]) -> dict[str, dict[str, Change]]:
+    """The newest change of each row that changes are there for, by table. Of a row the newest is the first."""
+    newest: dict[str, dict[str, Change]] = {}
+    for change in (task.change for task in tasks):
+        newest.setdefault(change.table, {}).setdefault(change.row, change)
+    return newest
 
 
 def _waves(tasks: Sequence[Task]) -> list[list[Task]]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from distributary.adapters.aurora.catalog import Table
 from distributary.adapters.aurora.fragments import NUMBER, STAMP, parameters, rows, same_key
+from distributary.adapters.aurora.halving import rows_at_fault
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
 from distributary.domain.change import Change
-from distributary.domain.errors import SchemaDiffers
+from distributary.domain.errors import Unacceptable
 from distributary.domain.hanging import Hanging
 from distributary.domain.image import STAMP_ATTRIBUTE
 from distributary.domain.stamp import version_text
@@ -54,19 +55,24 @@ class PostgresDependents:
         self._session, self._table_of = session, table_of
 
     def hanging(self, table: str, deletions: Sequence[Change]) -> Sequence[Hanging]:
-        """See `ports.Dependents`."""
+        """See `ports.Dependents`. A key that fits no row here hangs nothing; its own decision meets what is wrong."""
         name = table_name(table)
         found = references(self._session, name)
         told = [Hanging.NONE] * len(deletions)
         if not found:
             return told
         known = self._table_of(name, False)
-        if any(set(deletion.key) != set(known.key) for deletion in deletions):
-            raise SchemaDiffers(f"the key of {table} is {', '.join(known.key)}")
-        versions = [version_text(deletion.version) for deletion in deletions]
-        texts = [[deletion.key[column].get("S") for deletion in deletions] for column in known.key]
-        for number, own in self._session.run(_hanging(known, found), *parameters(versions, *texts)):
-            told[int(number)] = Hanging.OF_ITS_REGION if own else Hanging.OF_OTHERS
+
+        def ask(some: Sequence[int]) -> None:
+            versions = [version_text(deletions[at].version) for at in some]
+            texts = [[deletions[at].key[column].get("S") for at in some] for column in known.key]
+            for number, own in self._session.run(_hanging(known, found), *parameters(versions, *texts)):
+                told[some[int(number)]] = Hanging.OF_ITS_REGION if own else Hanging.OF_OTHERS
+
+        fitting = [at for at, deletion in enumerate(deletions) if set(deletion.key) == set(known.key)]
+        for error in rows_at_fault(ask, fitting).values() if fitting else ():
+            if not isinstance(error, Unacceptable):
+                raise error
         return told
 
 
