@@ -23,6 +23,7 @@ from distributary.adapters.aurora.dependents import PostgresDependents
 from distributary.adapters.aurora.names import table_name
 from distributary.adapters.aurora.psycopg_session import PsycopgSession
 from distributary.adapters.aurora.replica import PostgresReplica
+from distributary.adapters.aurora.replicas import PostgresReplicas
 from distributary.adapters.aurora.session import Session
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, MemoryParking, MemoryQueue
 from distributary.domain.alert import Alert
@@ -164,27 +165,23 @@ class Site:
         known = KnownTables(session, self.dataset.tables)
         inboxes = MemoryInboxes(self.queues, lambda _: None)
         outbox = MemoryOutbox(self.held, lambda _: None)
+        replicas = PostgresReplicas(session, known)
         return CaptureLog(
-            self.dataset, self.region, log, log, lambda table: PostgresReplica(session, table_name(table), known),
-            HandOver(self.dataset, self.region, inboxes, outbox), self.parking, self.announced, now, self.slept.append,
-            lambda table: PostgresReplica(session, table_name(table), known),
+            self.dataset, self.region, log, log, replicas, HandOver(self.dataset, self.region, inboxes, outbox),
+            self.parking, self.announced, now, self.slept.append, replicas,
+            deciding_of=PostgresReplicas(session, known, self.dataset),
         )  # fmt: skip
 
     def applying(self) -> Apply:
         """The apply service."""
         session = self.session()
         known = KnownTables(session, self.dataset.tables)
-
-        def replica_of(table: str) -> PostgresReplica:
-            known(table_name(table), False)
-            stateful = not self.dataset.policies_of(table).plain
-            return PostgresReplica(session, table_name(table), known, stateful=stateful)
-
+        replicas, told = PostgresReplicas(session, known, self.dataset), self.dataset
         return Apply(
-            self.dataset, "", self.region, replica_of, self.parking, self.queues[self.region], now, lambda: "unique",
+            self.dataset, "", self.region, replicas, self.parking, self.queues[self.region], now, lambda: "unique",
             self.slept.append, merging_stamped(self.dataset), PostgresClashes(session, known), 2000,
-            BulkMerge(replica_of, now, self.dataset.max_clock_drift), concurrent_after=self.concurrent_after,
-            dependents=PostgresDependents(session, known),
+            BulkMerge(replicas, now, told.max_clock_drift, told.generation),
+            concurrent_after=self.concurrent_after, dependents=PostgresDependents(session, known),
         )  # fmt: skip
 
     def capture(self) -> LogReport:

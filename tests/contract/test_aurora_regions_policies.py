@@ -10,13 +10,16 @@ from random import Random
 import psycopg
 import pytest
 
-from distributary.domain.errors import PoliciesAhead
-from distributary.domain.policies import Policy
+from distributary.adapters.aurora.catalog import KnownTables
+from distributary.adapters.aurora.names import TableName
+from distributary.domain.errors import PoliciesAhead, TriggersBehind
+from distributary.domain.policies import AttributePolicy, AttributeRule, Handed, Policy
 from tests.contract.aurora_sites import REGIONS, Site, Sites
 from tests.contract.state_player import ATTRIBUTES, COLUMNS, FUNCTIONS
 
 pytestmark = pytest.mark.xdist_group("postgresql_regions")
 
+COUNTER = AttributeRule(AttributePolicy.COUNTER)
 KEYS = 6
 TURNS = 150
 LITERALS = {
@@ -185,3 +188,48 @@ def test_what_two_regions_decided_by_earlier_policies_and_the_third_by_later_one
     assert decided == [[("more important",)], [("more important",)], [("first",)]]
     assert regions.same("SELECT v FROM t") == [("first",)]
     regions.same("SELECT split_part(replication_stamp, ' ', 1), replication_state FROM t")
+
+
+def test_a_column_that_loses_its_policy_keeps_what_applications_make_of_it_meanwhile(regions: Sites) -> None:
+    """The shortest history that showed it: a row of two contents and one version, see `check_triggers`."""
+    # given: a column with a policy of its own, and a peer where the functions have lost it and the triggers have not
+    regions.write("CREATE TABLE t (id int PRIMARY KEY, c text, n int)")
+    home, peer, far = regions.all
+    rules = {"public.t.c": AttributeRule(AttributePolicy.CUSTOM, "users:longest", Handed.TEXT)}
+    earlier = replace(home.dataset, attributes={**rules, "public.t.n": COUNTER}, functions={"users:longest": max})
+    later = replace(home.dataset, conflict=Policy.FIRST_WRITER_WINS, attributes={"public.t.n": COUNTER}, generation=2)
+    for each in regions:
+        each.dataset = earlier
+    regions.install()
+    home.write("INSERT INTO t VALUES (1, '1', 5)")
+    regions.settle()
+    home.write("UPDATE t SET n = n + 1")
+    peer.write("UPDATE t SET n = n + 1")
+    home.capture()
+    # when: what arrives there is in conflict with what is there
+    peer.dataset = later
+    failed = [type(error) for error in peer.apply().failed.values()]
+    peer.write("UPDATE t SET c = '333'")
+    # then: it waits for the triggers
+    assert failed == [TriggersBehind]
+    assert peer.ask("SELECT c, n FROM t") == [("333", 6)]
+    # and: nothing is lost, and all regions end alike
+    far.write("UPDATE t SET n = n + 1")
+    for each in regions:
+        each.dataset = later
+        each.install()
+    regions.settle()
+    assert regions.same("SELECT c, n FROM t") == [("333", 8)]
+    regions.same("SELECT split_part(replication_stamp, ' ', 1), replication_state FROM t")
+
+
+@pytest.mark.parametrize("generation", [1, 2, 17])
+def test_the_catalogue_tells_whose_policies_triggers_keep(regions: Sites, generation: int) -> None:
+    # given
+    regions.write("CREATE TABLE t (id int PRIMARY KEY, n int)")
+    home = regions.all[0]
+    home.dataset = replace(home.dataset, attributes={"public.t.n": COUNTER}, generation=generation)
+    # when
+    home.install()
+    # then
+    assert KnownTables(home.session(), home.dataset.tables)(TableName("public", "t"), False).generation == generation

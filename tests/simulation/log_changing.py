@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from distributary.adapters.memory.stamped_states import state_of
 from distributary.domain.image import Image, content_of, key_text
 from distributary.domain.row import Row
 from distributary.domain.row_state import RowState
+from distributary.domain.stamp import Writer
+from distributary.domain.state_documents import generation_in
+from distributary.domain.state_texts import document_of_row
 from distributary.services.deciding import stamped_lattice
 from tests.simulation.deploying import Changes, Deployed
 from tests.simulation.log_merging import LogMergingWorld, drawn_rules
@@ -50,6 +53,21 @@ class LogChangingWitness(LogMergingWitness):
     """Knows that regions decide differently for a while, so that only what they come to at last can be compared."""
 
     changing = True
+
+    def _watching(self, region: LogRegion, show: Callable[..., None]) -> Callable[..., None]:
+        """Triggers never write on what was decided by later policies than theirs."""
+        watched = super()._watching(region, show)
+
+        def watch(row: str, image: Image | None, writer: Writer) -> None:
+            beneath, lattice = region.table.rows.get(row), region.table.lattice
+            document = document_of_row(beneath or {})
+            assert lattice is not None  # a table with policies
+            local = writer is Writer.APPLICATION and image is not None and document is not None
+            if local and generation_in(document or {}) > lattice.policies.generation:
+                self.faults.append(("written on what later policies have decided", region.name, row))
+            watched(row, image, writer)
+
+        return watch
 
     def _compare(self, region: LogRegion, row: str, before: Row | None, after: Row | None) -> None:
         """What replication makes of a row has seen all that it had seen."""

@@ -24,6 +24,7 @@ from distributary.domain.steps import Decision, Write
 from distributary.domain.version import Context, Version
 from distributary.services import deciding, joining
 from distributary.services.capture_log import CaptureLog
+from tests.simulation import logs
 from tests.simulation.histories import Kind
 from tests.simulation.log_mistakes import without_arrivals
 from tests.simulation.mistakes import Mistake
@@ -164,6 +165,10 @@ def _of_our_policies(document: Document, lattice: StateLattice) -> int:
     return lattice.policies.generation
 
 
+def _in_any_case(*_: Any) -> None:
+    """No look at whose triggers a table has."""
+
+
 _WRITTEN = stamped_states.written
 _JOINED = unjoined.joined
 
@@ -194,5 +199,6 @@ LOG_POLICY_MISTAKES = (
     Mistake("a trigger that keeps nothing to be joined", stamped_states, "_with_replaced", _nothing_kept, COUNTING, 50),
     Mistake("the last value shipped, nothing joined", joining, "joined", _the_last_one, COUNTING, 50),
     Mistake("what was joined not shown at home", (joining, deciding), "show_joined", _not_shown, COUNTING, 50),
+    Mistake("decided before the triggers are of the same policies", logs, "check_triggers", _in_any_case, CHANGING),
     Mistake("joined by later policies and no write of ours", unjoined, "_check_generation", _of_our_policies, CHANGING),
 )

@@ -18,6 +18,7 @@ from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset, Engine
 from distributary.domain.image import content_of, key_text
 from distributary.domain.logged import Logged
+from distributary.domain.policies import check_triggers
 from distributary.domain.stamp import Stamp, Writer, stamped
 from distributary.domain.state_texts import document_of_row
 from distributary.domain.version import MICROSECONDS, NOTHING_SEEN, Version
@@ -122,10 +123,23 @@ class LogRegion(Region):
         """What merges many rows at a time, if anything does."""
         if not self.world.in_bulk:
             return None
-        return BulkMerge(self.bulk_of, self.clock, self.world.dataset.max_clock_drift)
+        told = self.dataset_of("apply")
+        return BulkMerge(self._deciding_of, self.clock, told.max_clock_drift, told.generation)
+
+    def deciding(self, function: str) -> StampedReplica:
+        """The rows, where policies decide; raises TriggersBehind."""
+        lattice = self.table.lattice
+        policies = self.dataset_of(function).policies_of(TABLE)
+        check_triggers(policies, TABLE, lattice.policies.generation if lattice is not None else 1)
+        return self.replica
+
+    def _deciding_of(self, table: str) -> StampedBulk:
+        """See `BulkMerge`."""
+        self.deciding("apply")
+        return self.bulk_of(table)
 
     def bulk_of(self, table: str) -> StampedBulk:
-        """See `BulkMerge`."""
+        """See `CaptureLog`."""
         del table
         return StampedBulk(self.table, self.world.io)
 
@@ -187,6 +201,7 @@ class LogRegion(Region):
         return CaptureLog(
             dataset, self.name, log, log, lambda _: self.replica, handover, self.parking, Silence(), self.clock,
             world.sleep, bulk_of=self.bulk_of if world.in_bulk else None, journal=journal,
+            deciding_of=lambda _: self.deciding("capture"),
         )  # fmt: skip
 
     def applying(self) -> Apply:
@@ -196,7 +211,7 @@ class LogRegion(Region):
         if world.observer is not None:
             decide = world.observer.applying(self, decide)
         return Apply(
-            dataset, TABLE, self.name, lambda _: self.replica, self.parking, self.inbox, self.clock,
+            dataset, TABLE, self.name, lambda _: self.deciding("apply"), self.parking, self.inbox, self.clock,
             world.unique, world.sleep, decide=decide, bulk=self.bulk, journal=self.journal,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 from distributary.adapters.memory.log import Committed as Transaction
 from distributary.adapters.memory.log import MemoryLog
 from distributary.adapters.memory.queues import MemoryInboxes, MemoryOutbox, MemoryParking, MemoryQueue
+from distributary.adapters.memory.stamped_replica import StampedReplica
 from distributary.adapters.memory.stamped_table import Committed
 from distributary.domain.alert import Alert
 from distributary.domain.change import Change
@@ -18,7 +19,7 @@ from distributary.domain.facts import LogReport
 from distributary.domain.image import STATE_ATTRIBUTE, content_of
 from distributary.domain.logged import Logged
 from distributary.domain.message import unpack
-from distributary.domain.policies import AttributePolicy, AttributeRule, Handed
+from distributary.domain.policies import AttributePolicy, AttributeRule, Handed, check_triggers
 from distributary.domain.stamp import Writer
 from distributary.domain.state_texts import document_in, document_of_row
 from distributary.services.capture_log import CaptureLog
@@ -48,10 +49,14 @@ LATER = replace(STAGES, generation=2, functions={"users:furthest": min})
 
 @dataclass
 class JoiningSite(StampedSite):
-    """capturing: with what capture is deployed, if with something else. in_blocks: how the log tells whole rows."""
+    """capturing: with what capture is deployed, if with something else. in_blocks: how the log tells whole rows.
+
+    triggers: the generation of their policies, where it is another than the functions'.
+    """
 
     dataset: Dataset = STAGES
     capturing: Dataset | None = None
+    triggers: int | None = None
     in_blocks: bool = False
     queues: dict[str, MemoryQueue] = field(default_factory=dict)
     announced: list[Alert] = field(default_factory=list)
@@ -76,7 +81,7 @@ class JoiningSite(StampedSite):
         return list(
             CaptureLog(
                 dataset, self.region, self.log, self.log, lambda _: self.replica, handover, self.parking, self,
-                self.clock, self._sleep,
+                self.clock, self._sleep, deciding_of=self._deciding_of,
             ).run(lambda: looks.pop() if looks else 0)
         )  # fmt: skip
 
@@ -102,6 +107,11 @@ class JoiningSite(StampedSite):
         """What it keeps of columns with policies of their own."""
         found: dict[str, Any] = (self.document() or {}).get("a", {})
         return found
+
+    def _deciding_of(self, table: str) -> StampedReplica:
+        policies = (self.capturing or self.dataset).policies_of(table)
+        check_triggers(policies, table, policies.generation if self.triggers is None else self.triggers)
+        return self.replica
 
     def _sleep(self, seconds: float) -> None:
         self.now += round(seconds * 1_000_000)

@@ -72,6 +72,14 @@ def test_of_states_of_a_row_the_one_on_top_of_the_newer_deletion_is_merged_whate
     assert rows.taken == [again, again]
 
 
+@pytest.mark.parametrize(("generation", "taken"), [(1, 0), (2, 1), (3, 1)])
+def test_rows_of_later_policies_are_left_to_those_who_know_that_they_have_to_wait(generation: int, taken: int) -> None:
+    rows, changes = Rows(), [replace(put_of("a"), state={"g": "2"})]
+    bulk = BulkMerge(lambda _: rows, lambda: LATER, DRIFT, generation)
+    left = list(bulk.run([(0, block) for block in blocks_of(changes)], lambda: True, ApplyReport()))
+    assert (len(rows.taken), len(left)) == (taken, 1 - taken)
+
+
 def test_what_is_left_comes_back_with_its_message() -> None:
     left, report = merge(Rows(left=(1, 2)), [put_of("a"), put_of("b")], [put_of("c"), put_of("d")])
     assert left == [(0, put_of("b")), (1, put_of("c"))]

@@ -273,6 +273,20 @@ def test_what_triggers_of_later_policies_have_left_waits_for_their_functions() -
     assert home.stage() == "new"
 
 
+def test_what_later_policies_join_is_shown_once_the_triggers_are_theirs() -> None:
+    # given: functions that are deployed, and triggers that are not made anew yet
+    home = JoiningSite()
+    home.put(stage="paid")
+    home.update(stage="new")
+    home.dataset, home.triggers = LATER, 1
+    # when
+    home.capture()
+    # then: it has travelled, and comes back to this region where it can wait
+    assert home.sent()[-1].image == row(stage="new")
+    assert [change.version for change in home.kept_for_later()] == [home.sent()[-1].version]
+    assert "g" not in (home.document() or {})
+
+
 def test_where_the_last_write_stands_by_now_it_travels_as_it_is() -> None:
     home = JoiningSite()
     home.put(stage="paid")

@@ -14,7 +14,7 @@ from distributary.domain.block import Block, block_from, blocks_of, joined
 from distributary.domain.change import Change
 from distributary.domain.errors import MalformedMessage, MalformedStamp
 from distributary.domain.message import pack, unpack
-from distributary.domain.state_texts import as_column, document_in, document_of_row, state_text
+from distributary.domain.state_texts import as_column, document_in, document_of_row, state_text, told_later
 from tests.unit.sites import PEER
 from tests.unit.stamped_sites import SHOP, deletion_of, put_of
 
@@ -122,3 +122,20 @@ def test_a_deletion_with_a_state_is_refused() -> None:
 def _block() -> Block:
     (block,) = blocks_of([put_of("a", n=1), put_of("b", n=1)])
     return block
+
+
+@pytest.mark.parametrize(("generation", "later"), [(1, True), (15, True), (16, False), (17, False)])
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["as functions write it", "as triggers do"])
+def test_a_text_tells_whether_it_is_of_later_policies(
+    separators: tuple[str, str], generation: int, later: bool
+) -> None:
+    text = json.dumps({**STATE, "g": "10"}, separators=separators)
+    assert told_later(text, generation) == later
+
+
+@pytest.mark.parametrize(
+    "document",
+    [None, STATE, {"a": {"g": {"e": "5.0.eu-west-1"}}}, {"w": {"5.0.eu-west-1": ["g", '"g":"2"']}}, {'"g":"2"': "x"}],
+)
+def test_what_is_of_the_first_or_only_looks_like_it_is_never_later(document: dict[str, Any] | None) -> None:
+    assert not told_later(state_text(document), 1)

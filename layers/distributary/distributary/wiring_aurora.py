@@ -18,12 +18,11 @@ from distributary.adapters.aurora.clashes import PostgresClashes
 from distributary.adapters.aurora.data_api_session import DataApiSession
 from distributary.adapters.aurora.dependents import PostgresDependents
 from distributary.adapters.aurora.install import slot_of
-from distributary.adapters.aurora.names import table_name
-from distributary.adapters.aurora.replica import PostgresReplica
+from distributary.adapters.aurora.replicas import PostgresReplicas
 from distributary.adapters.aurora.session import Session, StreamingSession
 from distributary.adapters.events import EventBridgeAnnouncements
 from distributary.adapters.queues import SqsOutbox, SqsParking, SqsWaiting
-from distributary.domain.dataset import Database, Dataset
+from distributary.domain.dataset import Database
 from distributary.services.apply import Apply
 from distributary.services.bulk_merge import BulkMerge
 from distributary.services.capture_log import CaptureLog
@@ -60,6 +59,7 @@ def capture_log() -> CaptureLog:
     told = wiring.settings()
     session = _session(WRITING)
     known = KnownTables(session, told.dataset.tables)
+    replicas = PostgresReplicas(session, known)
     identity = Identity(told.dataset.name, told.region, slot_of(told.dataset.name))
     events: EventBridgeClient = wiring.client("events", told.region, wiring.QUEUE)
     outbox = SqsOutbox(wiring.sqs(told.region), told.outbox_url)
@@ -69,14 +69,15 @@ def capture_log() -> CaptureLog:
         region=told.region,
         log=log,
         source=log,
-        replica_of=_Replicas(session, known),
+        replica_of=replicas,
         handover=HandOver(told.dataset, told.region, wiring.breaking_inboxes(), outbox, wiring.side_by_side().map),
         parking=SqsParking(wiring.sqs(told.region), told.parked_url),
         announcements=EventBridgeAnnouncements(events, dataset=told.dataset.name, region=told.region),
         clock=wiring.clock,
         sleep=time.sleep,
-        bulk_of=_Replicas(session, known),
+        bulk_of=replicas,
         journal=wiring.journal(),
+        deciding_of=PostgresReplicas(session, known, told.dataset),
     )
 
 
@@ -86,7 +87,7 @@ def apply() -> Apply:
     told = wiring.settings()
     session = _over_http(told.database, told.region, WRITING) if told.database.over_http else _session(WRITING)
     known = KnownTables(session, told.dataset.tables)
-    replicas = _Replicas(session, known, told.dataset)
+    replicas = PostgresReplicas(session, known, told.dataset)
     return Apply(
         dataset=told.dataset,
         table=told.dataset.name,
@@ -101,7 +102,7 @@ def apply() -> Apply:
         clashes=PostgresClashes(session, known),
         dependents=PostgresDependents(session, known),
         chunk=CHUNK,
-        bulk=BulkMerge(replicas, wiring.clock, told.dataset.max_clock_drift),
+        bulk=BulkMerge(replicas, wiring.clock, told.dataset.max_clock_drift, told.dataset.generation),
         journal=wiring.journal(),
     )
 
@@ -128,22 +129,6 @@ def _direct(database: Database, region: str, timeout: int) -> StreamingSession:
 def _over_http(database: Database, region: str, timeout: int) -> Session:
     made: RDSDataServiceClient = wiring.client("rds-data", region, DATA_API)
     return DataApiSession(made, database.cluster_arn, database.secret_arn, database.name, statement_timeout=timeout)
-
-
-class _Replicas:
-    """Makes the replica of each table once. dataset: where nothing may be done without a column that policies need."""
-
-    def __init__(self, session: Session, known: KnownTables, dataset: Dataset | None = None) -> None:
-        self._session, self._known, self._dataset = session, known, dataset
-        self._made: dict[str, PostgresReplica] = {}
-
-    def __call__(self, table: str) -> PostgresReplica:
-        if table not in self._made:
-            name = table_name(table)
-            self._known(name, False)
-            stateful = self._dataset is not None and not self._dataset.policies_of(table).plain
-            self._made[table] = PostgresReplica(self._session, name, self._known, stateful=stateful)
-        return self._made[table]
 
 
 @cache

@@ -8,6 +8,7 @@ DistributaryError
 │   ├── Contended           another transaction holds what a write needs
 │   ├── ParentMissing       the row that a foreign key names has not arrived yet
 │   ├── PoliciesAhead       a message made under policies that are newer than this region's
+│   ├── TriggersBehind      a table's triggers still keep the policies before this function's
 │   ├── SchemaDiffers       the table lacks a column of the change, or is not there yet
 │   └── OutOfTime           the function's deadline is too near to take new work
 ├── Unacceptable            this change or record can never be taken; park it whole
@@ -102,6 +103,12 @@ class PoliciesAhead(RetryLater):
     """The message was made under newer policies (`policies_generation`) than this region has; they are on their way."""
 
     hint = "Waits by itself. Deploy the newer replication.toml in this region too."
+
+
+class TriggersBehind(RetryLater):
+    """The triggers of a table keep earlier policies than this function has: they would write on what it decides."""
+
+    hint = "Waits by itself. Run `distributary aurora install` in this region."
 
 
 class OutOfTime(RetryLater):

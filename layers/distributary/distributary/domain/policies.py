@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
+from distributary.domain.errors import TriggersBehind
+
 Join: TypeAlias = Callable[[Any, Any], Any]
 """A policy of the user's own: two plain values (text, Decimal, bool, None, list, dict, frozenset) become one."""
 
@@ -74,3 +76,13 @@ class Policies:
     def plain(self) -> bool:
         """Whether the newer of two states simply wins, so that a row needs no memory beside its stamp."""
         return self.base is Policy.LAST_WRITER_WINS and not self.rules
+
+
+def check_triggers(policies: Policies, table: str, generation: int) -> None:
+    """Raises TriggersBehind where a table's triggers keep policies of a generation before these.
+
+    What is decided by later policies is above all that it was decided of, in an order that triggers of earlier ones
+    do not know: written on by them, it could be less than it was.
+    """
+    if generation < policies.generation and not policies.plain:
+        raise TriggersBehind(f"{table} has triggers of generation {generation}, this function {policies.generation}")

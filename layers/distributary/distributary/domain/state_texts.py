@@ -11,6 +11,7 @@ from distributary.domain.errors import MalformedStamp
 from distributary.domain.image import STATE_ATTRIBUTE, Image
 
 _text = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+_GENERATION = re.compile(r'"g": ?"([0-9a-f]+)"')
 _ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -35,6 +36,15 @@ def document_in(text: str | None) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         raise MalformedStamp(f"a state that cannot be read: {text[:80]}") from error
     return document
+
+
+def told_later(text: str | None, generation: int) -> bool:
+    """Whether the text of a document says that it was written under later policies, told without reading the rest.
+
+    Quotes within a value or a name are escaped, so nothing else in a document looks like it.
+    """
+    found = _GENERATION.search(text) if text is not None else None
+    return found is not None and int(found[1], 16) > generation
 
 
 def as_column(document: Mapping[str, Any] | None) -> Image:

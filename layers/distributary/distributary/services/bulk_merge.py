@@ -18,7 +18,7 @@ from distributary.domain.facts import ApplyReport
 from distributary.domain.merge import Effect
 from distributary.domain.stamp import parse
 from distributary.domain.state_documents import incarnation_in
-from distributary.domain.state_texts import document_in
+from distributary.domain.state_texts import document_in, told_later
 from distributary.domain.version import TIMESTAMP_DIGITS, Version
 from distributary.ports import Bulk
 
@@ -56,11 +56,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class BulkMerge:
-    """Merges blocks into one replica. bulk_of: the rows of a table; raises UnknownTable. clock: microseconds."""
+    """Merges blocks into one replica. bulk_of: the rows of a table; raises UnknownTable. clock: microseconds.
+
+    generation: of the policies that hold here; rows of later ones are not for this function.
+    """
 
     bulk_of: Callable[[str], Bulk]
     clock: Callable[[], int]
     max_clock_drift: int
+    generation: int = 1
 
     def run(
         self, opened: Sequence[tuple[int, Block]], enough_time: Callable[[], bool], report: ApplyReport
@@ -75,8 +79,10 @@ class BulkMerge:
                 yield from part.tasks(places)
 
     def _credible(self, block: Block) -> bool:
-        """Whether no change is to be parked for its age, or for a time that is ahead of ours."""
+        """Whether no change is to be parked for its age, or for a time that is ahead of ours, or has to wait."""
         now = self.clock()
+        if any(told_later(text, self.generation) for text in block.states or ()):
+            return False
         latest = int(max(block.stamps)[:TIMESTAMP_DIGITS])
         return latest <= now + self.max_clock_drift and block.captured_at >= now - TRUSTED_AGE
 

@@ -64,7 +64,7 @@ class CaptureLog:
     """The capture service of a replica with a log. clock: microseconds. sleep: seconds.
 
     bulk_of: the rows of a table, for logs that tell blocks; raises UnknownTable. journal: none where conflicts are
-    counted only.
+    counted only. deciding_of: the rows of a table where policies decide; raises TriggersBehind. None: `replica_of`.
     """
 
     dataset: Dataset
@@ -79,6 +79,7 @@ class CaptureLog:
     sleep: Callable[[float], None]
     bulk_of: Callable[[str], Bulk] | None = None
     journal: Journal | None = None
+    deciding_of: Callable[[str], Replica] | None = None
 
     @property
     def _incidents(self) -> Incidents:
@@ -174,8 +175,8 @@ class CaptureLog:
         self, writes: Sequence[Logged], report: LogReport, told: set[Alert], blocks: Sequence[LoggedBlock] = ()
     ) -> None:
         """Ship writes as their policies' functions join them, and show at home what was shipped."""
-        outbox = self.handover.outbox
-        joining = Joining(self.dataset, self.region, self.replica_of, outbox, self._incidents, self.clock)
+        outbox, deciding_of = self.handover.outbox, self.deciding_of or self.replica_of
+        joining = Joining(self.dataset, self.region, deciding_of, outbox, self._incidents, self.clock)
         ready, late, failed = joining.joined(writes, report, told)
         self._ship(ready, report, told, blocks)
         joining.show(late, report)

@@ -15,6 +15,7 @@ from distributary.domain.errors import (
     ItemTooLarge,
     RetryLater,
     SchemaDiffers,
+    TriggersBehind,
     Unacceptable,
     UnknownTable,
 )
@@ -58,7 +59,7 @@ class Joined(NamedTuple):
 
 @dataclass(frozen=True)
 class Joining:
-    """The joining of one replica's own writes. replica_of, clock: see `CaptureLog`.
+    """The joining of one replica's own writes. clock: see `CaptureLog`. replica_of: its `deciding_of`.
 
     outbox: takes what cannot be shown at once, such as while an application keeps the row locked; it comes back through
     the inbox of this region, where it can wait.
@@ -102,8 +103,13 @@ class Joining:
         if lattice is None:
             return
         place = Place(self.dataset.name, table, self.region, self.clock(), self.dataset.max_clock_drift, "")
-        decisions = [(change.key, show_joined(change, place, lattice)) for change in changes]
-        for change, result in zip(changes, run(self.replica_of(table), decisions), strict=True):
+        results: Sequence[DistributaryError | None]
+        try:
+            decisions = [(change.key, show_joined(change, place, lattice)) for change in changes]
+            results = run(self.replica_of(table), decisions)
+        except TriggersBehind as error:
+            results = [error] * len(changes)
+        for change, result in zip(changes, results, strict=True):
             with suppress(ItemTooLarge):  # not shipped either, and parked for that
                 self._conclude(change, result, report)
 

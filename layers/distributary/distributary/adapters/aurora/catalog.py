@@ -17,6 +17,10 @@ SCHEMA = "distributary"
 TOMBSTONES = TableName(SCHEMA, "tombstones")
 
 
+GENERATION = "policies of generation "
+"""Is said in a trigger's function with the number, unless that is the first."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnInfo:
     """A column. type: as PostgreSQL formats it, without its modifier: a cast to it neither cuts nor rounds.
@@ -37,7 +41,7 @@ class Table:
 
     unique: the columns of every other unique constraint or plain unique index, by name. parents: the tables that
     foreign keys name. stamped: whether it has the stamp's column. stateful: whether it has that of states, which it
-    keeps when its policies need no memory any more.
+    keeps when its policies need no memory any more. generation: of the policies that its triggers keep.
     """
 
     name: TableName
@@ -47,6 +51,7 @@ class Table:
     parents: frozenset[TableName] = field(default_factory=frozenset)
     stamped: bool = False
     stateful: bool = False
+    generation: int = 1
 
     def column(self, name: str) -> ColumnInfo | None:
         """The column of that name."""
@@ -69,7 +74,10 @@ _TABLES = f"""
       'parents', (SELECT pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_array(pn.nspname::text, p.relname::text))
           FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class p ON p.oid = f.confrelid
           JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
-          WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.confrelid <> c.oid))::text
+          WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.confrelid <> c.oid),
+      'generation', (SELECT pg_catalog.substring(p.prosrc, '{GENERATION}([0-9]+)')
+          FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+          WHERE t.tgrelid = c.oid AND t.tgname = '~distributary_update'))::text
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', '{SCHEMA}') AND n.nspname NOT LIKE 'pg\\_%'
@@ -123,6 +131,7 @@ def _table(name: TableName, told: dict[str, list[list[object]] | None]) -> Table
         parents=frozenset(TableName(str(schema), str(parent)) for schema, parent in told["parents"] or ()),
         stamped=any(column.name == STAMP_ATTRIBUTE for column in columns),
         stateful=any(column.name == STATE_ATTRIBUTE for column in columns),
+        generation=int(str(told["generation"] or 1)),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from distributary.adapters.aurora import attribute_parts
 from distributary.adapters.aurora.attribute_parts import DATES, Part, count_sql, part_of
-from distributary.adapters.aurora.catalog import SCHEMA, ColumnInfo, Table
+from distributary.adapters.aurora.catalog import GENERATION, SCHEMA, ColumnInfo, Table
 from distributary.adapters.aurora.names import literal, quoted
 from distributary.adapters.aurora.trigger_parts import (
     APPLYING,
@@ -99,7 +99,7 @@ END""")  # fmt: skip
             f"known := coalesce(OLD.{STATE_ATTRIBUTE}::jsonb, {born});"
             f" base := coalesce(known ->> 'b', {short_version(seen)});"
         )
-        return function_sql(f"{local(self._table, 'update')}()", "trigger", self._options, f"""
+        return function_sql(f"{local(self._table, 'update')}()", "trigger", self._options, f"""{self._told()}
 DECLARE
     beneath text;
     at text;
@@ -134,6 +134,11 @@ BEGIN
     {self._go_on()}
     RETURN NEW;
 END""")  # fmt: skip
+
+    def _told(self) -> str:
+        """Whose triggers these are, as the catalogue reads it."""
+        generation = self._policies.generation
+        return f"\n-- {GENERATION}{generation}" if generation > 1 else ""
 
     def _begin(self) -> str:
         """A row's first state under its key: on top of the tombstone that is there, and of nothing else."""
