@@ -70,7 +70,11 @@ class Causality:
         return image, self.of(image)
 
     def of_record(self, region: str, record: StreamRecord) -> Known:
-        """What a record's write knows, itself included. A mixture that nobody wrote counts from its first mention."""
+        """What a record's write knows, itself included.
+
+        A mixture that nobody wrote counts from its first mention, as a write of its region: what was written there
+        later was made on top of it.
+        """
         bit = self._bit(region, record.sequence)
         if bit not in self.past:
             rows = [self.of(row.image) for row in (record.old, record.new) if row is not None]
@@ -79,7 +83,17 @@ class Causality:
             for each in rows:
                 known = known.joined(each)
             self.past[bit] = known
+            self._own[(region, record.row)] = seen | bit
+            for later in self._later(region, record):
+                self.past[later] = self.past[later].joined(Known(bit, bit))
         return self.past[bit]
+
+    def _later(self, region: str, record: StreamRecord) -> list[int]:
+        """The writes of a row that follow a record in its region."""
+        stream = self.world.by_name[region].table.stream
+        follow = [bit for (home, at), bit in self._bits.items() if home == region and at > record.sequence
+                  and stream[at - 1].row == record.row]
+        return [bit for bit in follow if bit in self.past]
 
     def of_version(self, version: Version | None) -> Known:
         """What a write knows that a record's version names."""

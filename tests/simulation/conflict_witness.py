@@ -17,7 +17,7 @@ from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
 from distributary.domain.version import Version
 from tests.simulation.causality import Causality
-from tests.simulation.known import NOTHING, Known
+from tests.simulation.known import NOTHING, Known, bits
 from tests.simulation.meetings import Meeting, OnRecord, Seen, alone
 
 if TYPE_CHECKING:
@@ -206,7 +206,15 @@ class ConflictWitness:
             arriving = self._against.get(id(step), NOTHING) if marked else self._subject(step)
             if marked and self.plain:  # the mark names the deletion
                 arriving = self.causality.of_version(Row(image).version)
+                if self._taken_by_another(region, row, self.causality.of(old)):
+                    return
             self._met(region, row, arriving, self.causality.of(old), "removed" if marked else "written")
+
+    def _taken_by_another(self, region: StreamRegion, row: str, present: Known) -> bool:
+        """Whether the tombstone knows of a deletion that had surely seen the row, whichever the mark names."""
+        noted = self.causality.of(dict.get(region.replica.tombstones, row)).sure
+        deletions = [bit for bit in bits(noted) if self.causality.is_deletion(bit)]
+        return any(present.head & self.causality.past[bit].sure for bit in deletions)
 
     def _kept(self, region: StreamRegion, change: Change, seen: Seen) -> None:
         """A change was merged; where that took no write, what was there has met it."""
@@ -236,5 +244,7 @@ class ConflictWitness:
             self._met(region, change.row, about, alone(seen.deletion), "deleted at home")
         if seen.image is not None and self._judged(region, seen.image) and (self.plain or not covered):
             self._met(region, change.row, about, seen.row, "settled")
-            if change.image is not None and region.table.rows.get(change.row) is seen.image:
+            # Where its application has put back an older stamp, capture of that tells the rest.
+            covered = Row(seen.image).context.covers(change.version)
+            if covered and change.image is not None and region.table.rows.get(change.row) is seen.image:
                 self.causality.learn(seen.image, seen.row.joined(about))
