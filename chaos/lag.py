@@ -1,9 +1,10 @@
 """Lag of links, seen from outside: from the acknowledgement of a probe in one region until another region shows it."""
 
+import random
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -21,19 +22,45 @@ KEYS = 20
 
 @dataclass(frozen=True)
 class Lag:
-    """Milliseconds; unseen: probes that did not arrive in time, which count as slower than all others."""
+    """What the probes took, in seconds; those that did not arrive in time took infinitely long."""
 
-    samples: int
-    p50: float
-    p99: float
-    unseen: int
+    found: tuple[float, ...]
+
+    @property
+    def p50(self) -> float:
+        """The median, in milliseconds."""
+        return self._cut(50)
+
+    @property
+    def p99(self) -> float:
+        """What 99 of 100 did not take longer than, in milliseconds."""
+        return self._cut(99)
+
+    def _cut(self, percent: int) -> float:
+        if len(self.found) < 2:
+            return float("inf")
+        return 1000 * statistics.quantiles(sorted(self.found), n=100, method="inclusive")[percent - 1]
 
 
-def summary(found: Sequence[float]) -> Lag:
-    """Of lags in seconds, infinite for what was never seen."""
-    seen = sorted(found)
-    cuts = statistics.quantiles(seen, n=100, method="inclusive") if len(seen) > 1 else [float("inf")] * 99
-    return Lag(len(seen), 1000 * cuts[49], 1000 * cuts[98], sum(each == float("inf") for each in seen))
+def together(some: Iterable[Lag]) -> Lag:
+    """The probes of several measurements as one."""
+    return Lag(tuple(each for lag in some for each in lag.found))
+
+
+def p99_ratio(during: Lag, without: Lag) -> float:
+    """One p99 as a multiple of another."""
+    return during.p99 / without.p99
+
+
+def uncertainty(during: Lag, without: Lag, drawn: int = 1000) -> tuple[float, float]:
+    """Between which that ratio lies with 95 %: both are drawn anew (Efron, "Bootstrap Methods", 1979)."""
+    dice = random.Random(0)
+
+    def again(lag: Lag) -> Lag:
+        return Lag(tuple(dice.choices(lag.found, k=len(lag.found))))
+
+    ratios = statistics.quantiles([p99_ratio(again(during), again(without)) for _ in range(drawn)], n=40)
+    return ratios[0], ratios[-1]
 
 
 @dataclass
@@ -64,7 +91,7 @@ class Prober:
             raise
         if errors:
             raise errors[0]
-        return summary(self.found)
+        return Lag(tuple(self.found))
 
     def _guarded(self, link: Link, seconds: float, errors: list[BaseException]) -> None:
         try:

@@ -25,7 +25,7 @@ class Pace:
     """How long and how fast. quiet: seconds without the fault. stretch: factor on a fault's own length."""
 
     quiet: float = 45.0
-    stretch: float = 3.0
+    stretch: float = 5.0
     rate: float = 0.35
 
 
@@ -42,11 +42,6 @@ class Outcome:
     lost: list[Finding]
     catch_up: float
     parked: int
-
-    @property
-    def ratio(self) -> float:
-        """The healthy links' p99 lag with the fault, as a multiple of that without."""
-        return self.during.p99 / self.without.p99
 
     @property
     def sound(self) -> bool:

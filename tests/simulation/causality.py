@@ -91,8 +91,11 @@ class Causality:
     def _later(self, region: str, record: StreamRecord) -> list[int]:
         """The writes of a row that follow a record in its region."""
         stream = self.world.by_name[region].table.stream
-        follow = [bit for (home, at), bit in self._bits.items() if home == region and at > record.sequence
-                  and stream[at - 1].row == record.row]
+        follow = [
+            bit
+            for (home, at), bit in self._bits.items()
+            if home == region and at > record.sequence and stream[at - 1].row == record.row
+        ]
         return [bit for bit in follow if bit in self.past]
 
     def of_version(self, version: Version | None) -> Known:
