@@ -103,6 +103,10 @@ class Causality:
         bit = self._bits.get((version.region, version.sequence), 0) if version is not None else 0
         return self.past.get(bit, NOTHING)
 
+    def own(self, region: str, row: str) -> int:
+        """The writes of a row that were made in a region."""
+        return self._own.get((region, row), 0)
+
     def is_deletion(self, head: int) -> bool:
         """Whether that write is an application's deletion."""
         return bool(head & self._deletions)
@@ -162,6 +166,8 @@ class Causality:
         before = self.of(record.old.image) if record.old is not None else self._absent(region, record)
         if record.old is not None and not before.head:
             before = before.doubted()
+        if record.old is not None and record.old.marked and not self.plain:  # as if made on top of no deletion at all
+            before = Known(before.sure & ~self._deletions, before.perhaps | before.sure, before.head)
         own = self._own.get(place, 0) | bit
         self._own[place] = own
         text = _stamp(record.new)

@@ -14,6 +14,7 @@ from distributary.domain.image import Image
 from distributary.domain.origin import Origin
 from distributary.domain.place import Place
 from distributary.domain.row import Row, State, Tombstone
+from distributary.domain.stamp import Writer
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
 from distributary.domain.version import Version
 from tests.simulation.causality import Causality
@@ -205,10 +206,15 @@ class ConflictWitness:
             marked = Row(image).marked
             arriving = self._against.get(id(step), NOTHING) if marked else self._subject(step)
             if marked and self.plain:  # the mark names the deletion
-                arriving = self.causality.of_version(Row(image).version)
+                arriving = self._deleting(region, row, Row(image).version)
                 if self._taken_by_another(region, row, self.causality.of(old)):
                     return
             self._met(region, row, arriving, self.causality.of(old), "removed" if marked else "written")
+
+    def _deleting(self, region: StreamRegion, row: str, version: Version | None) -> Known:
+        """What a deletion may have seen: also what is remembered in its tombstone of this region's writes."""
+        past, noted = self.causality.of_version(version), self.causality.of(dict.get(region.replica.tombstones, row))
+        return replace(past, perhaps=past.perhaps | noted.perhaps & self.causality.own(region.name, row))
 
     def _taken_by_another(self, region: StreamRegion, row: str, present: Known) -> bool:
         """Whether the tombstone knows of a deletion that had surely seen the row, whichever the mark names."""
@@ -219,8 +225,8 @@ class ConflictWitness:
     def _kept(self, region: StreamRegion, change: Change, seen: Seen) -> None:
         """A change was merged; where that took no write, what was there has met it."""
         about, tombstone = self.causality.of_change(change), seen.tombstone
-        if seen.shown and seen.image is None and not self.plain:
-            return  # an application has deleted what it saw before the look back
+        if seen.shown and not self.plain and not _ours(seen.image):
+            return  # an application has deleted or replaced what it saw before the look back
         if seen.inserted and tombstone is not None and tombstone.deletion is not None:
             self._met(region, change.row, about, alone(seen.deletion), "inserted")
         deleted = change.image is not None and tombstone is not None and tombstone.deletion is not None
@@ -248,3 +254,9 @@ class ConflictWitness:
             covered = Row(seen.image).context.covers(change.version)
             if covered and change.image is not None and region.table.rows.get(change.row) is seen.image:
                 self.causality.learn(seen.image, seen.row.joined(about))
+
+
+def _ours(image: Image | None) -> bool:
+    """Whether a row is as replication has left it."""
+    row = Row(image) if image is not None else None
+    return row is not None and row.stamp is not None and row.as_stamped and row.stamp.writer is not Writer.APPLICATION
