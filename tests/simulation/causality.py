@@ -107,6 +107,10 @@ class Causality:
         """The writes of a row that were made in a region."""
         return self._own.get((region, row), 0)
 
+    def deleted_since(self, region: str, row: str, known: Known) -> bool:
+        """Whether an application has deleted a row in a region after a write that knows so much."""
+        return bool(self.own(region, row) & self._deletions & ~(known.sure | known.perhaps))
+
     def is_deletion(self, head: int) -> bool:
         """Whether that write is an application's deletion."""
         return bool(head & self._deletions)

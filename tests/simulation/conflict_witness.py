@@ -195,14 +195,20 @@ class ConflictWitness:
         meeting = Meeting(region.name, row, arriving, present, how)
         self.meetings.append(replace(meeting, told=self.record.tells(meeting)))
 
-    def _judged(self, region: StreamRegion, image: Image) -> bool:
-        """Whether a row says whose state it shows. One that is not settled is judged when its write is captured."""
-        return Row(image, region.clock() + self.world.dataset.max_clock_drift).settled
+    def _judged(self, region: StreamRegion, row: str, image: Image) -> bool:
+        """Whether a row says whose state it shows. One that is not settled is judged when its write is captured.
+
+        So is one whose writer has drawn a version below what its region has shipped: his clock lags.
+        """
+        here = Row(image, region.clock() + self.world.dataset.max_clock_drift)
+        drawn = here.version if here.stamp is not None and here.stamp.writer is Writer.APPLICATION else None
+        shipped = self._shipped.get((region.name, row), {}).values()
+        return here.settled and not (drawn is not None and any(version > drawn for version in shipped))
 
     def _written(self, region: StreamRegion, row: str, old: Image | None, image: Image | None, step: Any) -> None:
         """Replication is about to write a row: what it shows by then has met what is to come."""
         # A deletion may have come between where there was no row, which is told when the writer looks back.
-        if image is not None and old is not None and self._judged(region, old):
+        if image is not None and old is not None and self._judged(region, row, old):
             marked = Row(image).marked
             arriving = self._against.get(id(step), NOTHING) if marked else self._subject(step)
             if marked and self.plain:  # the mark names the deletion
@@ -234,7 +240,11 @@ class ConflictWitness:
             self._met(region, change.row, about, alone(seen.deletion), "stays deleted")
         elif seen.shown:
             pass  # it met what was there when it was written; what is there now came later
-        elif seen.image is not None and self._judged(region, seen.image) and (self.plain or change.image is not None):
+        elif (
+            seen.image is not None
+            and self._judged(region, change.row, seen.image)
+            and (self.plain or change.image is not None)
+        ):
             self._met(region, change.row, about, seen.row, "kept")
 
     def _covers(self, tombstone: Tombstone, change: Change, deletion: Known, about: Known) -> bool:
@@ -244,11 +254,12 @@ class ConflictWitness:
         """A local write was settled: what is there has met it."""
         tombstone = seen.tombstone
         deleted = change.image is not None and tombstone is not None and tombstone.deletion is not None
-        stands = seen.image is None or self._judged(region, seen.image)
+        gone = seen.image is None and not self.plain and self.causality.deleted_since(region.name, change.row, about)
+        stands = not gone if seen.image is None else self._judged(region, change.row, seen.image)
         covered = deleted and tombstone is not None and self._covers(tombstone, change, seen.deletion, about)
         if stands and covered:
             self._met(region, change.row, about, alone(seen.deletion), "deleted at home")
-        if seen.image is not None and self._judged(region, seen.image) and (self.plain or not covered):
+        if seen.image is not None and self._judged(region, change.row, seen.image) and (self.plain or not covered):
             self._met(region, change.row, about, seen.row, "settled")
             # Where its application has put back an older stamp, capture of that tells the rest.
             covered = Row(seen.image).context.covers(change.version)

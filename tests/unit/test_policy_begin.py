@@ -11,7 +11,8 @@ from distributary.domain.errors import NotSettled
 from distributary.domain.image import STATE_ATTRIBUTE
 from distributary.domain.origin import Origin
 from distributary.domain.row import Row
-from distributary.domain.version import Version
+from distributary.domain.stamp import Stamp, Writer, stamped
+from distributary.domain.version import NOTHING_SEEN, Version
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, key, stamp_image
 from tests.unit.state_sites import BEGIN, StateSite, with_policies
 
@@ -175,6 +176,28 @@ def test_a_deletion_of_before_takes_a_row_with_a_state_that_is_older_by_a_clock_
     # then
     assert change is not None
     assert (change.image, change.state, site.row()) == (None, None, None)
+
+
+def test_a_write_of_before_leaves_a_row_alone_that_a_stamping_writer_has_left_since() -> None:
+    """As when it has put here what it read in another region: its own record gives the row a state."""
+    # given
+    site = with_policies(Site(HOME))
+    site.put(n=1)
+    site.now = BEGIN
+    version = Version(BEGIN, 0, PEER)
+    drawn = Stamp(version, NOTHING_SEEN.including(version), Writer.APPLICATION, Row(item(n=2)).digest)
+    site.table.write(key(), stamped(item(n=2), drawn))
+    first, copy = site.table.stream
+    # when: the write of before is captured
+    change = site.settle(first).change
+    # then: it travels, and the row does not count as one of before
+    assert change is not None
+    assert (change.state, change.version.timestamp < BEGIN) == (None, True)
+    stamp = site.present().stamp
+    assert stamp is not None
+    assert stamp.writer is Writer.APPLICATION
+    # and: what follows is of since
+    assert (site.settle(copy).change or change).state is not None
 
 
 def test_what_is_written_at_the_very_instant_is_of_since() -> None:

@@ -17,6 +17,7 @@ from distributary.domain.policy_settlement import settle_states
 from distributary.domain.row import Row, Tombstone
 from distributary.domain.row_state import StateLattice
 from distributary.domain.settlement import Settled, settle
+from distributary.domain.stamp import Writer
 from distributary.domain.steps import Decision, LookBack, Write
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ def settle_from(
     for record in records:
         if not _before(record, since) or (yield from _follows(record, place)):
             break
-        settled.append((yield from _keeping_states(settle(record, place, ignore_expired=ignore_expired))))
+        settled.append((yield from _keeping_states(settle(record, place, ignore_expired=ignore_expired), since)))
     rest = records[len(settled) :]
     if rest:
         settled += yield from settle_states(rest, place, lattice, since=since, ignore_expired=ignore_expired)
@@ -50,8 +51,12 @@ def _follows(record: StreamRecord, place: Place) -> Decision[bool]:
     return ledger is not None and ledger.sequence <= record.sequence
 
 
-def _keeping_states(decision: Decision[T]) -> Decision[T]:
-    """The decision, with every row that keeps its version keeping its state: it may have been written since."""
+def _keeping_states(decision: Decision[T], since: int) -> Decision[T]:
+    """The decision, with every row that keeps its version as it was in what is of since.
+
+    That is its state. And a row that a stamping writer has left since has none until its own record gives it one: with
+    a stamp of ours it would be taken for one from before.
+    """
     answer: Any = None
     while True:
         try:
@@ -59,12 +64,25 @@ def _keeping_states(decision: Decision[T]) -> Decision[T]:
         except StopIteration as done:
             told: T = done.value
             return told
-        answer = yield _with_state(step) if isinstance(step, Write) else step
+        if isinstance(step, Write) and (there := _kept(step)) is not None:
+            answer = True if _drawn_since(there, since) else (yield _with_state(step, there))
+        else:
+            answer = yield step
 
 
-def _with_state(write: Write) -> Write:
-    if write.expected is None or write.image is None or STATE_ATTRIBUTE not in write.expected.image:
-        return write
-    if Row(write.image).version != write.expected.version:
-        return write
-    return replace(write, image={**write.image, STATE_ATTRIBUTE: write.expected.image[STATE_ATTRIBUTE]})
+def _kept(write: Write) -> Row | None:
+    """The row that a write leaves at its version, none where it does not."""
+    if write.image is None or write.expected is None or Row(write.image).version != write.expected.version:
+        return None
+    return write.expected
+
+
+def _drawn_since(row: Row, since: int) -> bool:
+    """Whether a stamping writer has left the row, by a version of since."""
+    stamp = row.stamp
+    return stamp is not None and stamp.writer is Writer.APPLICATION and stamp.version.timestamp >= since
+
+
+def _with_state(write: Write, there: Row) -> Write:
+    state = {name: value for name, value in there.image.items() if name == STATE_ATTRIBUTE}
+    return replace(write, image={**(write.image or {}), **state}) if state else write
