@@ -129,6 +129,41 @@ def test_a_unique_column_keeps_one_row_in_all_regions(regions: Sites) -> None:
 
 
 @BOTH_WAYS
+def test_of_rows_without_a_value_one_stays_where_no_two_may_be_without(regions: Sites) -> None:
+    # given: a pair of columns, of which one may be empty once for each value of the other
+    regions.write("CREATE TABLE t (id int PRIMARY KEY, v int, n int, UNIQUE NULLS NOT DISTINCT (v, n))")
+    regions.install()
+    # when: each region inserts such rows
+    for key in range(6):
+        regions.all[key // 2].write(f"INSERT INTO t VALUES ({key}, NULL, {key % 2})")
+    regions.settle()
+    # then
+    assert regions.same("SELECT n, count(*) FROM t GROUP BY n ORDER BY n") == [(0, 1), (1, 1)]
+    regions.same(ROWS.format("t"))
+    assert all(not each.parking.parcels for each in regions)
+
+
+@pytest.mark.parametrize("moves", ["UPDATE t SET v = 1 WHERE id = 1; UPDATE t SET v = NULL WHERE id = 2",
+                                   "BEGIN; DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (3); COMMIT"])  # fmt: skip
+def test_having_no_value_may_move_where_no_two_may_be_without(regions: Sites, moves: str) -> None:
+    # given
+    regions.write("CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE NULLS NOT DISTINCT)")
+    regions.install()
+    home, peer, _ = regions.all
+    home.write("INSERT INTO t VALUES (1, NULL), (2, 2)")
+    regions.settle()
+    # when: what was written last comes first
+    for statement in moves.split("; "):
+        home.write(statement)
+        home.capture()
+    peer.apply_backwards()
+    regions.settle()
+    # then
+    assert regions.same("SELECT id, v FROM t ORDER BY id") == home.ask("SELECT id, v FROM t ORDER BY id")
+    assert len(home.ask("SELECT id FROM t")) == 2
+
+
+@BOTH_WAYS
 def test_children_wait_for_their_parents(regions: Sites) -> None:
     regions.write("CREATE TABLE p (id int PRIMARY KEY)", "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p)")
     regions.install()

@@ -6,7 +6,7 @@ It is deleted as an application of this region would delete it, so that the dele
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from distributary.adapters.aurora.catalog import SCHEMA, Table, key_text_sql
 from distributary.adapters.aurora.fragments import APPLYING, EXPECTED, STAMP, as_expected, parameters, rows, same_key
@@ -32,7 +32,8 @@ class PostgresClashes:
         if columns is None or change.image is None:
             raise clash  # an expression or a part of the rows is unique: there is no telling which row it is
         texts = [[change.image[name].get("S")] for name in dict.fromkeys((*table.key, *columns))]
-        found = self._session.run(_rivals(table, columns), *parameters(*texts))
+        empty = frozenset(name for name in columns if change.image[name].get("S") is None)
+        found = self._session.run(_rivals(table, columns, empty), *parameters(*texts))
         return [({name: {"S": text} for name, text in json.loads(key).items()}, stamp) for key, stamp in found]
 
     def remove(self, table: str, rows: Sequence[tuple[Image, Row]]) -> None:
@@ -51,7 +52,10 @@ class PostgresClashes:
         statement = _take_for_a_moment(table) if emptied is None else _empty(table, emptied)
         for key, row in rows:
             stamp = row.image.get(STAMP_ATTRIBUTE, {}).get("S")
-            self._session.run(statement, *parameters([stamp], *([key[name]["S"]] for name in table.key)))
+            try:
+                self._session.run(statement, *parameters([stamp], *([key[name]["S"]] for name in table.key)))
+            except UniqueClash as taken:
+                raise NotSettled("there is no room for a row in its way, not for a moment either") from taken
 
     def renounce(self, change: Change) -> None:
         """See `ports.Clashes`."""
@@ -60,9 +64,14 @@ class PostgresClashes:
         self._session.run(_renounce(table), *parameters([mine], *([change.key[name]["S"]] for name in table.key)))
 
 
-def _rivals(table: Table, unique: tuple[str, ...]) -> str:
-    """Of the key and unique columns: gives key (as a JSON object of texts) and stamp of rows that share the latter."""
-    same = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in unique)
+def _rivals(table: Table, unique: tuple[str, ...], empty: Container[str]) -> str:
+    """Of the key and unique columns: gives key (as a JSON object of texts) and stamp of rows that share the latter.
+
+    empty: columns without a value; where one stands in the way of another, it is UNIQUE NULLS NOT DISTINCT.
+    """
+    same = " AND ".join(
+        f"t.{quoted(name)} IS NULL" if name in empty else f"t.{quoted(name)} = s.{quoted(name)}" for name in unique
+    )
     other = " OR ".join(f"t.{quoted(name)} IS DISTINCT FROM s.{quoted(name)}" for name in table.key)
     key = ", ".join(f"{literal(name)}, t.{quoted(name)}::text" for name in table.key)
     return f"""{rows(table, tuple(dict.fromkeys((*table.key, *unique))))}
