@@ -129,6 +129,25 @@ def test_a_unique_column_keeps_one_row_in_all_regions(regions: Sites) -> None:
 
 
 @BOTH_WAYS
+def test_so_does_one_of_a_partitioned_table_whose_partitions_have_indexes_of_their_own(regions: Sites) -> None:
+    # given
+    regions.write(
+        "CREATE TABLE t (id int, part int, v int, PRIMARY KEY (id, part), UNIQUE (v, part)) PARTITION BY LIST (part)",
+        "CREATE TABLE odd PARTITION OF t FOR VALUES IN (1) PARTITION BY LIST (part)",
+        "CREATE TABLE odd_one PARTITION OF odd FOR VALUES IN (1)",
+        "CREATE TABLE even PARTITION OF t FOR VALUES IN (0)",
+    )
+    regions.install()
+    # when
+    for key in range(12):
+        regions.all[key // 4].write(f"INSERT INTO t VALUES ({key}, {key % 2}, {key % 4})")
+    regions.settle()
+    # then
+    assert regions.same("SELECT v, count(*) FROM t GROUP BY v ORDER BY v") == [(value, 1) for value in range(4)]
+    assert all(not each.parking.parcels for each in regions)
+
+
+@BOTH_WAYS
 def test_of_rows_without_a_value_one_stays_where_no_two_may_be_without(regions: Sites) -> None:
     # given: a pair of columns, of which one may be empty once for each value of the other
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int, n int, UNIQUE NULLS NOT DISTINCT (v, n))")

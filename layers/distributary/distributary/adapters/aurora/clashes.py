@@ -28,7 +28,7 @@ class PostgresClashes:
     def rivals(self, change: Change, clash: UniqueClash) -> Sequence[tuple[Image, str | None]]:
         """See `ports.Clashes`."""
         table = self._table_of(table_name(change.table), False)
-        columns = dict(table.unique).get(clash.constraint)
+        columns = self._unique(table, clash)
         if columns is None or change.image is None:
             raise clash  # an expression or a part of the rows is unique: there is no telling which row it is
         texts = [[change.image[name].get("S")] for name in dict.fromkeys((*table.key, *columns))]
@@ -46,7 +46,8 @@ class PostgresClashes:
     def make_way(self, change: Change, clash: UniqueClash, rows: Sequence[tuple[Image, Row]]) -> None:
         """See `ports.Clashes`. A unique column of the rows is emptied or, where none may be, they are deleted."""
         table = self._table_of(table_name(change.table), False)
-        emptied = next((name for name in dict(table.unique)[clash.constraint] if _may_be_empty(table, name)), None)
+        unique = self._unique(table, clash) or ()
+        emptied = next((name for name in unique if _may_be_empty(table, name)), None)
         if emptied is None and table.stateful:
             raise NotSettled("a row in its way keeps a state, so it cannot be taken and put back")
         statement = _take_for_a_moment(table) if emptied is None else _empty(table, emptied)
@@ -57,11 +58,27 @@ class PostgresClashes:
             except UniqueClash as taken:
                 raise NotSettled("there is no room for a row in its way, not for a moment either") from taken
 
+    def _unique(self, table: Table, clash: UniqueClash) -> tuple[str, ...] | None:
+        """The columns of a constraint. Of a partitioned table it is a partition's that the database names."""
+        known = dict(table.unique)
+        if clash.constraint in known:
+            return known[clash.constraint]
+        roots = self._session.run(_ROOT, table.name.text(), clash.constraint)
+        return next((known[str(root)] for (root,) in roots if root in known), None)
+
     def renounce(self, change: Change) -> None:
         """See `ports.Clashes`."""
         table = self._table_of(table_name(change.table), False)
         mine = Stamp(change.version, change.context, Writer.REPLICATION).text()
         self._session.run(_renounce(table), *parameters([mine], *([change.key[name]["S"]] for name in table.key)))
+
+
+_ROOT = """SELECT r.relname::text FROM pg_catalog.pg_class i
+    JOIN pg_catalog.pg_index x ON x.indexrelid = i.oid
+    JOIN pg_catalog.pg_class r ON r.oid = pg_catalog.pg_partition_root(i.oid)
+    WHERE i.relname = $2 AND x.indrelid IN (
+        SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)))"""
+"""Of a table, and the name of an index of one of its partitions: the name of the index that this is part of."""
 
 
 def _rivals(table: Table, unique: tuple[str, ...], empty: Container[str]) -> str:
