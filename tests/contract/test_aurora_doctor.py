@@ -61,6 +61,10 @@ def test_tables_that_name_each_other_are_a_risk_and_those_beside_them_none(auror
         (["CREATE TABLE t (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY)"], "n is numbered by a sequence"),
         (["CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE)"], "is unique in v"),
         (["CREATE TABLE t (id int PRIMARY KEY)", "CREATE UNIQUE INDEX i ON t ((id + 1))"], "i is unique over an exp"),
+        (
+            ["CREATE TABLE t (id int PRIMARY KEY, r int4range, CONSTRAINT x EXCLUDE USING gist (r WITH &&))"],
+            "x excludes",
+        ),
         (["CREATE TABLE t (id int PRIMARY KEY)", "ALTER TABLE t REPLICA IDENTITY NOTHING"], "replica identity NOTHING"),
         (
             [

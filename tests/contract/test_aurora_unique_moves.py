@@ -87,7 +87,7 @@ def test_rows_that_others_hang_on_are_not_taken_for_a_moment(regions: Sites) -> 
     assert peer.ask("SELECT count(*) FROM child") == [(2,)]
 
 
-def test_a_row_that_cannot_be_told_since_only_some_must_differ_is_waited_for(regions: Sites) -> None:
+def test_a_row_in_the_way_of_which_only_some_must_differ_is_waited_for(regions: Sites) -> None:
     # given
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int)", "CREATE UNIQUE INDEX ON t (v) WHERE v > 0")
     regions.install()

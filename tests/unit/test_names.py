@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributary.adapters.aurora.catalog import ColumnInfo, Table
-from distributary.adapters.aurora.clashes import _rivals
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.plain_statements import delete_plain, note_plain, outlived, take
 from distributary.adapters.aurora.statements import complete, delete, insert, look, look_back, note, note_again, update
+from distributary.adapters.aurora.unique_indexes import Part, UniqueIndex, rivals_sql
 from distributary.domain.errors import UnknownTable
 
 PARTS = re.compile(
@@ -183,7 +183,11 @@ def test_names_make_no_statement_another(name: str) -> None:
         assert shape(make(hostile)) == shape(make(plain))
     for write in OF_COLUMNS:
         assert shape(write(hostile, (key, column))) == shape(write(plain, ("k", "c")))
-    assert shape(_rivals(hostile, (column,))) == shape(_rivals(plain, ("c",)))
+    names = {hostile: column, plain: "c"}
+    indexes = {t: UniqueIndex((Part(quoted(names[t]), "pg_catalog.=", names[t]),), None, False) for t in names}
+    columns = {t: (*t.key, names[t]) for t in names}
+    told = [shape(rivals_sql(t, indexes[t], columns[t])) for t in (hostile, plain)]
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("write", OF_COLUMNS)

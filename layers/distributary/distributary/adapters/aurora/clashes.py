@@ -6,14 +6,15 @@ It is deleted as an application of this region would delete it, so that the dele
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 
 from distributary.adapters.aurora.catalog import SCHEMA, Table, key_text_sql
 from distributary.adapters.aurora.fragments import APPLYING, EXPECTED, STAMP, as_expected, parameters, rows, same_key
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.session import Session
+from distributary.adapters.aurora.unique_indexes import rivals_sql, unique_index
 from distributary.domain.change import Change
-from distributary.domain.errors import NotSettled, UniqueClash
+from distributary.domain.errors import NotSettled, SchemaDiffers, UniqueClash
 from distributary.domain.image import STAMP_ATTRIBUTE, Image
 from distributary.domain.row import Row
 from distributary.domain.stamp import Stamp, Writer
@@ -27,13 +28,16 @@ class PostgresClashes:
 
     def rivals(self, change: Change, clash: UniqueClash) -> Sequence[tuple[Image, str | None]]:
         """See `ports.Clashes`."""
-        table = self._table_of(table_name(change.table), False)
-        columns = self._unique(table, clash)
-        if columns is None or change.image is None:
-            raise clash  # an expression or a part of the rows is unique: there is no telling which row it is
-        texts = [[change.image[name].get("S")] for name in dict.fromkeys((*table.key, *columns))]
-        empty = frozenset(name for name in columns if change.image[name].get("S") is None)
-        found = self._session.run(_rivals(table, columns, empty), *parameters(*texts))
+        table, image = self._table_of(table_name(change.table), False), change.image
+        index = unique_index(self._session, table, clash.constraint)
+        if index is None or image is None:
+            raise clash  # the index is gone meanwhile, or is of a partition alone
+        columns = tuple(each.name for each in table.columns if each.name in image and not each.generated)
+        texts = parameters(*([image[name].get("S")] for name in columns))
+        try:
+            found = self._session.run(rivals_sql(table, index, columns), *texts)
+        except SchemaDiffers as unknown:  # it is about a column that the change does not know
+            raise clash from unknown
         return [({name: {"S": text} for name, text in json.loads(key).items()}, stamp) for key, stamp in found]
 
     def remove(self, table: str, rows: Sequence[tuple[Image, Row]]) -> None:
@@ -46,8 +50,9 @@ class PostgresClashes:
     def make_way(self, change: Change, clash: UniqueClash, rows: Sequence[tuple[Image, Row]]) -> None:
         """See `ports.Clashes`. A unique column of the rows is emptied or, where none may be, they are deleted."""
         table = self._table_of(table_name(change.table), False)
-        unique = self._unique(table, clash) or ()
-        emptied = next((name for name in unique if _may_be_empty(table, name)), None)
+        index = unique_index(self._session, table, clash.constraint)
+        can_be_empty = index.columns if index is not None and not index.nulls_alike else ()
+        emptied = next((name for name in can_be_empty if _may_be_empty(table, name)), None)
         if emptied is None and table.stateful:
             raise NotSettled("a row in its way keeps a state, so it cannot be taken and put back")
         statement = _take_for_a_moment(table) if emptied is None else _empty(table, emptied)
@@ -58,42 +63,11 @@ class PostgresClashes:
             except UniqueClash as taken:
                 raise NotSettled("there is no room for a row in its way, not for a moment either") from taken
 
-    def _unique(self, table: Table, clash: UniqueClash) -> tuple[str, ...] | None:
-        """The columns of a constraint. Of a partitioned table it is a partition's that the database names."""
-        known = dict(table.unique)
-        if clash.constraint in known:
-            return known[clash.constraint]
-        roots = self._session.run(_ROOT, table.name.text(), clash.constraint)
-        return next((known[str(root)] for (root,) in roots if root in known), None)
-
     def renounce(self, change: Change) -> None:
         """See `ports.Clashes`."""
         table = self._table_of(table_name(change.table), False)
         mine = Stamp(change.version, change.context, Writer.REPLICATION).text()
         self._session.run(_renounce(table), *parameters([mine], *([change.key[name]["S"]] for name in table.key)))
-
-
-_ROOT = """SELECT r.relname::text FROM pg_catalog.pg_class i
-    JOIN pg_catalog.pg_index x ON x.indexrelid = i.oid
-    JOIN pg_catalog.pg_class r ON r.oid = pg_catalog.pg_partition_root(i.oid)
-    WHERE i.relname = $2 AND x.indrelid IN (
-        SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)))"""
-"""Of a table, and the name of an index of one of its partitions: the name of the index that this is part of."""
-
-
-def _rivals(table: Table, unique: tuple[str, ...], empty: Container[str]) -> str:
-    """Of the key and unique columns: gives key (as a JSON object of texts) and stamp of rows that share the latter.
-
-    empty: columns without a value; where one stands in the way of another, it is UNIQUE NULLS NOT DISTINCT.
-    """
-    same = " AND ".join(
-        f"t.{quoted(name)} IS NULL" if name in empty else f"t.{quoted(name)} = s.{quoted(name)}" for name in unique
-    )
-    other = " OR ".join(f"t.{quoted(name)} IS DISTINCT FROM s.{quoted(name)}" for name in table.key)
-    key = ", ".join(f"{literal(name)}, t.{quoted(name)}::text" for name in table.key)
-    return f"""{rows(table, tuple(dict.fromkeys((*table.key, *unique))))}
-SELECT pg_catalog.json_build_object({key})::text, t.{STAMP_ATTRIBUTE}
-FROM s JOIN {table.name.text()} t ON {same} WHERE {other}"""
 
 
 def _may_be_empty(table: Table, name: str) -> bool:

@@ -221,6 +221,8 @@ _COLLATED = """SELECT a.attname::text FROM pg_catalog.pg_index i
     WHERE i.indrelid = $1::regclass AND i.indisprimary AND NOT c.collisdeterministic"""
 _PARTLY_UNIQUE = """SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i
     WHERE i.indrelid = $1::regclass AND i.indisunique AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)"""
+_EXCLUDING = """SELECT c.conname::text FROM pg_catalog.pg_constraint c WHERE c.conrelid = $1::regclass
+    AND (c.contype = 'x' OR pg_catalog.to_jsonb(c) ->> 'conperiod' = 'true')"""
 _UNIDENTIFIED = """SELECT c.relreplident::text FROM pg_catalog.pg_class c
     WHERE c.oid = $1::regclass AND c.relreplident = 'n'"""
 _CHECKS = (
@@ -241,8 +243,13 @@ _CHECKS = (
     ),
     (
         _PARTLY_UNIQUE,
-        "{} is unique over an expression or a part of the rows: rows that clash between regions are parked",
-        "make it a plain unique constraint, or make such values in one region",
+        "{} is unique over an expression or for some rows: of those that clash between regions the older is deleted",
+        "make such values in one region, or put them into the key",
+    ),
+    (
+        _EXCLUDING,
+        "{} excludes rows by more than their being equal: of rows that clash between regions the older are deleted",
+        "make such values in one region",
     ),
     (
         _UNIDENTIFIED,
