@@ -69,6 +69,14 @@ def test_tables_that_name_each_other_are_a_risk_and_those_beside_them_none(auror
         (
             [
                 "CREATE TABLE t (id int PRIMARY KEY)",
+                "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+                "ALTER TABLE t FORCE ROW LEVEL SECURITY",
+            ],
+            "row-level security holds for master",
+        ),
+        (
+            [
+                "CREATE TABLE t (id int PRIMARY KEY)",
                 "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
                 "CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()",
             ],

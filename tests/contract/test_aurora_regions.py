@@ -138,6 +138,31 @@ def test_children_wait_for_their_parents(regions: Sites) -> None:
 
 
 @BOTH_WAYS
+def test_nothing_is_merged_where_policies_hide_rows_from_replication(regions: Sites) -> None:
+    # given: a peer whose tables show each tenant his own rows only, replication none
+    regions.write("CREATE TABLE t (id int PRIMARY KEY, tenant text)")
+    regions.install()
+    home, peer, _ = regions.all
+    home.write("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    regions.settle()
+    peer.write(
+        "CREATE POLICY own ON t USING (tenant = current_setting('app.tenant', true))",
+        "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE t FORCE ROW LEVEL SECURITY",
+    )
+    # when
+    home.write("DELETE FROM t WHERE id = 1")
+    home.capture()
+    report = peer.apply()
+    # then: it is told, and waits
+    assert {type(error).__name__ for error in report.failed.values()} == {"AccessDenied"}
+    # and: once replication sees all rows
+    peer.write("ALTER TABLE t NO FORCE ROW LEVEL SECURITY")
+    regions.settle()
+    assert regions.same("SELECT id, tenant FROM t") == [(2, "b")]
+
+
+@BOTH_WAYS
 def test_one_bad_row_is_parked_and_the_others_are_applied(regions: Sites) -> None:
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int)")
     regions.install()

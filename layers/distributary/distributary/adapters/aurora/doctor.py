@@ -223,6 +223,7 @@ _PARTLY_UNIQUE = """SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index
     WHERE i.indrelid = $1::regclass AND i.indisunique AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)"""
 _EXCLUDING = """SELECT c.conname::text FROM pg_catalog.pg_constraint c WHERE c.conrelid = $1::regclass
     AND (c.contype = 'x' OR pg_catalog.to_jsonb(c) ->> 'conperiod' = 'true')"""
+_HIDDEN = "SELECT current_user::text WHERE pg_catalog.row_security_active($1::regclass::oid)"
 _UNIDENTIFIED = """SELECT c.relreplident::text FROM pg_catalog.pg_class c
     WHERE c.oid = $1::regclass AND c.relreplident = 'n'"""
 _CHECKS = (
@@ -250,6 +251,11 @@ _CHECKS = (
         _EXCLUDING,
         "{} excludes rows by more than their being equal: of rows that clash between regions the older are deleted",
         "make such values in one region",
+    ),
+    (
+        _HIDDEN,
+        "row-level security holds for {}, so nothing is merged",
+        "run the functions as the table's owner, without FORCE ROW LEVEL SECURITY, or ALTER ROLE … BYPASSRLS",
     ),
     (
         _UNIDENTIFIED,
