@@ -22,7 +22,7 @@ class Burials:
     """Follows tombstones. subject: of a tombstone that is to be written, what it is about.
 
     marked: of one that is about to note a removal, what the row that is to be removed knows. ledgers: what the local
-    writes know that are in them. inserts: of applications. captured: local writes that were.
+    writes know that are in them. inserts: of applications.
     """
 
     causality: Causality
@@ -30,7 +30,6 @@ class Burials:
     marked: Callable[[Tombstone], Known]
     ledgers: dict[Place, Known] = field(default_factory=dict)
     inserts: dict[Place, list[StreamRecord]] = field(default_factory=dict)
-    captured: set[int] = field(default_factory=set)
 
     def follow(self, region: StreamRegion) -> None:
         """Follow those of a region."""
@@ -45,6 +44,8 @@ class Burials:
         if new.removing is not None and (old is None or new.removing != old.removing):
             known = known.joined(self.marked(new).doubted())  # the row may be gone by now
         if new.deletion is not None and (old is None or new.deletion != old.deletion):
+            if new.deletion.region == region.name and not self.causality.plain:
+                self._told_again(new.deletion, known)
             deletion = self._deletion(region, new.deletion, about)
             known = Known(known.sure | deletion.sure, known.perhaps | deletion.perhaps, deletion.head)
         elif old is None or new.context != old.context:
@@ -55,12 +56,21 @@ class Burials:
             if deleted_before(insert, State(None, new), region.name) is not None:
                 self.causality.suspect(region.name, insert, known)
 
+    def _told_again(self, version: Version, noted: Known) -> None:
+        """A deletion that is told of after others have overtaken it has what its tombstone knows in its context."""
+        past = self.causality.of_version(version)
+        if past.head:
+            self.causality.past[past.head] = past.joined(noted.doubted())
+
     def _buried_again(self, region: StreamRegion, row: str, old: Tombstone | None, new: Tombstone) -> None:
-        """A tombstone that a newer deletion has taken over tells no insert any more that it was there first."""
+        """A tombstone that a newer deletion has taken over tells no insert any more that it was there first.
+
+        Not even one that has been captured: it may be so again.
+        """
         for insert in self.inserts.get((region.name, row), ()):
             seen, sees = (deleted_before(insert, State(None, each), region.name) for each in (old, new))
             past = self.causality.of_record(region.name, insert)
-            if seen is not None and sees is None and past.head not in self.captured:
+            if seen is not None and sees is None:
                 self.causality.past[past.head] = replace(
                     past, sure=past.sure & ~self.causality.of(old).sure | past.head
                 )

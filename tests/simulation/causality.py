@@ -78,14 +78,15 @@ class Causality:
         bit = self._bit(region, record.sequence)
         if bit not in self.past:
             rows = [self.of(row.image) for row in (record.old, record.new) if row is not None]
-            seen = self._own.get((region, record.row), 0)
+            own, later = self.own(region, record.row), self._later(region, record)
+            seen = own & ~sum(later)
             known = Known(bit | seen, bit | seen, bit)
             for each in rows:
                 known = known.joined(each)
             self.past[bit] = known
-            self._own[(region, record.row)] = seen | bit
-            for later in self._later(region, record):
-                self.past[later] = self.past[later].joined(Known(bit, bit))
+            self._own[(region, record.row)] = own | bit
+            for write in later:
+                self.past[write] = self.past[write].joined(Known(bit, bit))
         return self.past[bit]
 
     def _later(self, region: str, record: StreamRecord) -> list[int]:
@@ -170,8 +171,10 @@ class Causality:
         before = self.of(record.old.image) if record.old is not None else self._absent(region, record)
         if record.old is not None and not before.head:
             before = before.doubted()
-        if record.old is not None and record.old.marked and not self.plain:  # as if made on top of no deletion at all
-            before = Known(before.sure & ~self._deletions, before.perhaps | before.sure, before.head)
+        if (
+            record.old is not None and record.old.marked and not self.plain
+        ):  # it is taken with the row, whatever it knows
+            before = before.doubted()
         own = self._own.get(place, 0) | bit
         self._own[place] = own
         text = _stamp(record.new)

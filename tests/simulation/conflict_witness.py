@@ -101,7 +101,6 @@ class ConflictWitness:
             for change in changes:
                 self._ship(change)
             if changes:
-                self.causality.burials.captured.add(about().head)
                 self._settled(region, changes[-1], about(), seen)
             return results
 
