@@ -229,7 +229,10 @@ class Causality:
             self._gone[(region.name, row)] = before
             return
         # A row without a stamp tells nothing of what it has merged; what its writer had seen is about him.
-        known, new = (before if before.head else before.doubted()).joined(about), Row(image)
+        new = Row(image)
+        if new.marked and self.plain:  # whoever removes a row does so for the deletion that the mark names
+            about = self.of_version(new.version)
+        known = (before if before.head else before.doubted()).joined(about)
         tombstone = dict.get(region.replica.tombstones, row)
         if tombstone is not None:
             known = known.joined(self.of(tombstone).doubted())

@@ -148,14 +148,12 @@ class ConflictWitness:
         """A decision wants something done."""
         if isinstance(step, Write):
             self._about[id(step)] = (step, about)
-            deleted = seen.tombstone is not None and seen.tombstone.deletion is not None
-            against = seen.deletion if deleted else NOTHING
-            self._against[id(step)] = about if seen.noted else against
+            deletion = seen.tombstone.deletion if seen.tombstone is not None else None
+            own = seen.change is not None and seen.change.version == deletion
+            self._against[id(step)] = about if own else seen.deletion if deletion is not None else NOTHING
         elif isinstance(step, Remember):
             self._about[id(step.tombstone)] = (step.tombstone, about)
             self._marks[id(step.tombstone)] = seen.row
-            deletion = step.tombstone.deletion
-            seen.noted = seen.noted or (seen.change is not None and seen.change.version == deletion)
         elif isinstance(step, Record):
             self._record(region, row, step.conflict, about, seen)
 

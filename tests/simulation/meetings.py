@@ -39,7 +39,6 @@ class Seen:
     deletion: Known = NOTHING
     deletions: dict[Version, Known] = field(default_factory=dict)
     change: Change | None = None
-    noted: bool = False
     inserted: bool = False
     shown: bool = False
 
