@@ -3,58 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Conflict
 from distributary.domain.errors import DistributaryError
-from distributary.domain.image import Image
 from distributary.domain.origin import Origin
 from distributary.domain.place import Place
-from distributary.domain.row import Row, State, Tombstone
-from distributary.domain.stamp import Writer
+from distributary.domain.row import Row, State
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
-from distributary.domain.version import Version
-from tests.simulation.causality import Causality
-from tests.simulation.known import NOTHING, Known, bits
-from tests.simulation.meetings import Meeting, OnRecord, Seen, alone
+from tests.simulation.known import NOTHING, Known
+from tests.simulation.meeting_states import MeetingStates
+from tests.simulation.meetings import Meeting, Seen
 
 if TYPE_CHECKING:
-    from tests.simulation.streams import StreamRegion, StreamWorld
+    from tests.simulation.streams import StreamRegion
 
 
 @dataclass(eq=False)
-class ConflictWitness:
-    """meetings: of states. alarms: the meetings that are on record as conflicts. names: what was recorded by name.
+class ConflictWitness(MeetingStates):
+    """origins: what each record was taken for. alarms: the meetings that are on record as conflicts.
 
-    untold: writes that no context tells of.
+    names: what was recorded by name. untold: writes that no context tells of.
     """
 
-    world: StreamWorld
-    origins: dict[tuple[str, int], Origin]
-    meetings: list[Meeting] = field(default_factory=list)
+    origins: dict[tuple[str, int], Origin] = field(default_factory=dict)
     alarms: list[Meeting] = field(default_factory=list)
     names: dict[tuple[str, str], list[Conflict]] = field(default_factory=dict)
     untold: int = 0
-    _about: dict[int, tuple[Any, Known]] = field(default_factory=dict)
-    _shipped: dict[tuple[str, str], dict[int, Version]] = field(default_factory=dict)
-    _against: dict[int, Known] = field(default_factory=dict)
-    _marks: dict[int, Known] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.plain = self.world.dataset.policies_of().plain
-        self.causality = Causality(self.world, subject=self._subject, marked=self._marked, written=self._written)
-        self.record = OnRecord(self.plain, self.causality.is_deletion)
+        super().__post_init__()
         self.world.observer = self
-
-    def _subject(self, place: Any) -> Known:
-        found = self._about.get(id(place))
-        return found[1] if found is not None else NOTHING
-
-    def _marked(self, tombstone: Tombstone) -> Known:
-        return self._marks.get(id(tombstone), NOTHING)
 
     # --- decisions ------------------------------------------------------------------------------------------------
 
@@ -77,7 +59,7 @@ class ConflictWitness:
 
         A stamping writer's whose clock lags may be so, if a put behind it has dropped what was remembered.
         """
-        shipped = self._shipped.setdefault((change.home, change.row), {})
+        shipped = self.shipped.setdefault((change.home, change.row), {})
         shipped[int(change.source)] = change.version
         if any(version > change.version for source, version in shipped.items() if source < int(change.source)):
             self.untold |= self.causality.of_change(change).head
@@ -147,13 +129,13 @@ class ConflictWitness:
     def _asked(self, region: StreamRegion, row: str, step: Any, about: Known, seen: Seen) -> None:
         """A decision wants something done."""
         if isinstance(step, Write):
-            self._about[id(step)] = (step, about)
+            self.about[id(step)] = (step, about)
             deletion = seen.tombstone.deletion if seen.tombstone is not None else None
             own = seen.change is not None and seen.change.version == deletion
-            self._against[id(step)] = about if own else seen.deletion if deletion is not None else NOTHING
+            self.against[id(step)] = about if own else seen.deletion if deletion is not None else NOTHING
         elif isinstance(step, Remember):
-            self._about[id(step.tombstone)] = (step.tombstone, about)
-            self._marks[id(step.tombstone)] = seen.row
+            self.about[id(step.tombstone)] = (step.tombstone, about)
+            self.marks[id(step.tombstone)] = seen.row
         elif isinstance(step, Record):
             self._record(region, row, step.conflict, about, seen)
 
@@ -185,86 +167,3 @@ class ConflictWitness:
         self.record.tell(region.name, row, arriving, present, joined=conflict.late and not self.plain)
         self.alarms.append(Meeting(region.name, row, arriving, present, "recorded"))
         self.names.setdefault((region.name, conflict.id), []).append(conflict)
-
-    # --- meetings -------------------------------------------------------------------------------------------------
-
-    def _met(self, region: StreamRegion, row: str, arriving: Known, present: Known, how: str) -> None:
-        meeting = Meeting(region.name, row, arriving, present, how)
-        self.meetings.append(replace(meeting, told=self.record.tells(meeting)))
-
-    def _judged(self, region: StreamRegion, row: str, image: Image) -> bool:
-        """Whether a row says whose state it shows. One that is not settled is judged when its write is captured.
-
-        So is one whose writer has drawn a version below what its region has shipped: his clock lags.
-        """
-        here = Row(image, region.clock() + self.world.dataset.max_clock_drift)
-        drawn = here.version if here.stamp is not None and here.stamp.writer is Writer.APPLICATION else None
-        shipped = self._shipped.get((region.name, row), {}).values()
-        return here.settled and not (drawn is not None and any(version > drawn for version in shipped))
-
-    def _written(self, region: StreamRegion, row: str, old: Image | None, image: Image | None, step: Any) -> None:
-        """Replication is about to write a row: what it shows by then has met what is to come."""
-        # A deletion may have come between where there was no row, which is told when the writer looks back.
-        if image is not None and old is not None and self._judged(region, row, old):
-            marked = Row(image).marked
-            arriving = self._against.get(id(step), NOTHING) if marked else self._subject(step)
-            if marked and self.plain:  # the mark names the deletion
-                arriving = self._deleting(region, row, Row(image).version)
-                if self._taken_by_another(region, row, self.causality.of(old)):
-                    return
-            self._met(region, row, arriving, self.causality.of(old), "removed" if marked else "written")
-
-    def _deleting(self, region: StreamRegion, row: str, version: Version | None) -> Known:
-        """What a deletion may have seen: also what is remembered in its tombstone of this region's writes."""
-        past, noted = self.causality.of_version(version), self.causality.of(dict.get(region.replica.tombstones, row))
-        return replace(past, perhaps=past.perhaps | noted.perhaps & self.causality.own(region.name, row))
-
-    def _taken_by_another(self, region: StreamRegion, row: str, present: Known) -> bool:
-        """Whether the tombstone knows of a deletion that had surely seen the row, whichever the mark names."""
-        noted = self.causality.of(dict.get(region.replica.tombstones, row)).sure
-        deletions = [bit for bit in bits(noted) if self.causality.is_deletion(bit)]
-        return any(present.head & self.causality.past[bit].sure for bit in deletions)
-
-    def _kept(self, region: StreamRegion, change: Change, seen: Seen) -> None:
-        """A change was merged; where that took no write, what was there has met it."""
-        about, tombstone = self.causality.of_change(change), seen.tombstone
-        if seen.shown and not self.plain and not _ours(seen.image):
-            return  # an application has deleted or replaced what it saw before the look back
-        if seen.inserted and tombstone is not None and tombstone.deletion is not None:
-            self._met(region, change.row, about, alone(seen.deletion), "inserted")
-        deleted = change.image is not None and tombstone is not None and tombstone.deletion is not None
-        if deleted and tombstone is not None and self._covers(tombstone, change, seen.deletion, about):
-            self._met(region, change.row, about, alone(seen.deletion), "stays deleted")
-        elif seen.shown:
-            pass  # it met what was there when it was written; what is there now came later
-        elif (
-            seen.image is not None
-            and self._judged(region, change.row, seen.image)
-            and (self.plain or change.image is not None)
-        ):
-            self._met(region, change.row, about, seen.row, "kept")
-
-    def _covers(self, tombstone: Tombstone, change: Change, deletion: Known, about: Known) -> bool:
-        return tombstone.covers(change.version) if self.plain else not deletion.head & about.sure
-
-    def _settled(self, region: StreamRegion, change: Change, about: Known, seen: Seen) -> None:
-        """A local write was settled: what is there has met it."""
-        tombstone = seen.tombstone
-        deleted = change.image is not None and tombstone is not None and tombstone.deletion is not None
-        gone = seen.image is None and not self.plain and self.causality.deleted_since(region.name, change.row, about)
-        stands = not gone if seen.image is None else self._judged(region, change.row, seen.image)
-        covered = deleted and tombstone is not None and self._covers(tombstone, change, seen.deletion, about)
-        if stands and covered:
-            self._met(region, change.row, about, alone(seen.deletion), "deleted at home")
-        if seen.image is not None and self._judged(region, change.row, seen.image) and (self.plain or not covered):
-            self._met(region, change.row, about, seen.row, "settled")
-            # Where its application has put back an older stamp, capture of that tells the rest.
-            covered = Row(seen.image).context.covers(change.version)
-            if covered and change.image is not None and region.table.rows.get(change.row) is seen.image:
-                self.causality.learn(seen.image, seen.row.joined(about))
-
-
-def _ours(image: Image | None) -> bool:
-    """Whether a row is as replication has left it."""
-    row = Row(image) if image is not None else None
-    return row is not None and row.stamp is not None and row.as_stamped and row.stamp.writer is not Writer.APPLICATION

@@ -30,7 +30,7 @@ class Witness:
         self.origins: dict[tuple[str, int], Origin] = {}
         self.faults: list[Fault] = []
         self._seen: set[str] = set()
-        self.conflicts = ConflictWitness(world, self.origins)
+        self.conflicts = ConflictWitness(world, origins=self.origins)
         for region in world.regions:
             for queue in (region.inbox, region.outbox):
                 queue.send = self._listening(queue.send)  # type: ignore[method-assign]
