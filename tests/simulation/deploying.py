@@ -11,7 +11,7 @@ from distributary.domain.policies import AttributeRule, Policy
 from distributary.domain.version import MICROSECONDS
 from tests.simulation.choices import Choices
 from tests.simulation.merging import MergingWorld, drawn_policies
-from tests.simulation.regions import Region
+from tests.simulation.regions import Function, Region
 from tests.simulation.setting import Setting
 from tests.simulation.streams import StreamRegion
 from tests.simulation.world import START, World
@@ -27,9 +27,13 @@ LONG = (0, 30 * MICROSECONDS, 120 * MICROSECONDS)
 
 
 class Deployments(World):
-    """A world whose replicas are deployed one after the other. FUNCTIONS: what a deployment replaces."""
+    """A world whose replicas are deployed one after the other. FUNCTIONS: what a deployment replaces.
+
+    latest: from when on no call begins any more with what is to be replaced, if there is such a time.
+    """
 
     FUNCTIONS: tuple[str, ...] = ("capture", "apply")
+    latest: int | None = None
     regions: Sequence[Any]
     earlier: Dataset | None = None
 
@@ -72,6 +76,12 @@ class Deployed(Region):
         described: Dataset = self.world.dataset
         return described if function in self.deployed or self.world.earlier is None else self.world.earlier
 
+    def invoke(self, function: Function) -> bool:
+        """See `Region`."""
+        replaced = function.value in self.due - self.deployed
+        late = self.world.latest is not None and self.world.now > self.world.latest
+        return not (replaced and late) and super().invoke(function)
+
     def deploy(self) -> bool:
         """Deploy if it is time to; whether that was done."""
         new = self.due - self.deployed
@@ -95,6 +105,8 @@ class DeployedRegion(Deployed, StreamRegion):
 class DeployingWorld(Deployments, MergingWorld):
     """Every region begins with rows of which the last write stands; from one instant on the policies hold."""
 
+    latest = BEGIN - IN_TIME
+
     def region(self, name: str, skew: int) -> DeployedRegion:
         """See `World`."""
         return DeployedRegion(name, skew, self)
@@ -116,7 +128,7 @@ class DeployingWorld(Deployments, MergingWorld):
 
     def _step(self) -> bool:
         for region in self.regions:
-            if self.now > BEGIN - IN_TIME:
+            if self.now > self.latest:
                 region.due.update(self.FUNCTIONS)
         return super()._step()
 
