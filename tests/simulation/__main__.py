@@ -56,6 +56,10 @@ def _summary(tally: Tally) -> Table:
     table.add_section()
     for who, count in sorted(tally.vanished.items()):
         table.add_row(f"own writes that vanished for a moment: {who}", str(count))
+    for what, count in sorted(tally.misjudged.items()):
+        table.add_row(f"conflicts told wrongly: {what}", str(count))
+    for example in tally.examples:
+        table.add_row("seed of a conflict told wrongly", example)
     return table
 
 

@@ -27,11 +27,16 @@ PORTION = 10
 
 @dataclass
 class Tally:
-    """What was played so far. code: a digest of what was run. seeds: the next one of each kind."""
+    """What was played so far. code: a digest of what was run. seeds: the next one of each kind.
+
+    misjudged: how often conflicts were told wrongly, and how. examples: in which histories, by kind and seed.
+    """
 
     code: str
     seeds: Counter[str] = field(default_factory=Counter)
     vanished: Counter[str] = field(default_factory=Counter)
+    misjudged: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
 
     @property
     def histories(self) -> int:
@@ -52,7 +57,8 @@ def resumed(file: Path) -> Tally:
     if file.exists():
         kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["code"] == code:
-            return Tally(code, Counter(kept["seeds"]), Counter(kept["vanished"]))
+            seeds, vanished, misjudged = (Counter(kept[each]) for each in ("seeds", "vanished", "misjudged"))
+            return Tally(code, seeds, vanished, misjudged, kept["examples"])
     return Tally(code)
 
 
@@ -63,6 +69,8 @@ class Portion:
     kind: Kind
     seeds: range
     vanished: Counter[str] = field(default_factory=Counter)
+    misjudged: Counter[str] = field(default_factory=Counter)
+    examples: tuple[str, ...] = ()
     broken: Played | None = None
 
 
@@ -76,6 +84,8 @@ def play_on(tally: Tally, histories: int, processes: int | None = None) -> Itera
             played = running.pop(0).result()
             tally.seeds[str(played.kind)] = played.seeds.stop
             tally.vanished += played.vanished
+            tally.misjudged += played.misjudged
+            tally.examples += played.examples
             yield played
             if played.broken is not None:
                 waiting = iter(())
@@ -105,14 +115,18 @@ def _play(portion: Portion) -> Portion:
 
 def _played(portion: Portion) -> Portion:
     vanished: Counter[str] = Counter()
+    misjudged: Counter[str] = Counter()
+    examples: list[str] = []
     for seed in portion.seeds:
         played = play(portion.kind, seed)
         for reader, count in played.vanished.items():
             vanished[f"{reader.value}, {portion.kind.writing.value} table"] += count
+        misjudged.update({f"{fault[0]}, {portion.kind.writing.value} table" for fault in played.misjudged})
+        examples += [f"{portion.kind} {seed}"] if played.misjudged else []
         if played.broken is not None:
             seeds = range(portion.seeds.start, seed + 1)
-            return Portion(portion.kind, seeds, vanished, played)
-    return Portion(portion.kind, portion.seeds, vanished)
+            return Portion(portion.kind, seeds, vanished, misjudged, tuple(examples), played)
+    return Portion(portion.kind, portion.seeds, vanished, misjudged, tuple(examples))
 
 
 def _digest() -> str:

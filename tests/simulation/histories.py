@@ -92,7 +92,7 @@ MERGING_WORLDS: Mapping[Writing, type[MergingWorld]] = {
 class Played:
     """What became of a history. record: its choices, which play it again; steps: where in it each step begins.
 
-    vanished: see `checks.vanished`.
+    vanished: see `checks.vanished`. misjudged: of DynamoDB's, conflicts on record that are none, and those not told.
     """
 
     kind: Kind
@@ -101,6 +101,7 @@ class Played:
     steps: tuple[int, ...]
     broken: Fault | None
     vanished: Counter[Reader]
+    misjudged: tuple[Fault, ...] = ()
 
 
 def play(
@@ -125,7 +126,7 @@ def play(
     return Played(kind, seed, tuple(choices.drawn), tuple(choices.marks), *outcome)
 
 
-Outcome: TypeAlias = tuple[Fault | None, Counter[Reader]]
+Outcome: TypeAlias = tuple[Fault | None, Counter[Reader], tuple[Fault, ...]]
 """See `Played`."""
 
 
@@ -137,24 +138,24 @@ def _play_streams(kind: Kind, choices: Choices, setting: Setting, tell: Tell) ->
     seen = vanished(witness)
     if broken is None and seen[Reader.STAMPING] and kind.writing is Writing.STAMPING:
         broken = ("a stamping writer's write vanished",)
-    return broken or _misjudged(kind, witness), seen
+    return broken, seen, _misjudged(kind, witness, broken)
 
 
-def _misjudged(kind: Kind, witness: Witness) -> Fault | None:
-    """What was told wrongly of conflicts first.
+def _misjudged(kind: Kind, witness: Witness, broken: Fault | None) -> tuple[Fault, ...]:
+    """What was told wrongly of conflicts.
 
     Not compared where a clock was a year ahead, since what it has left in contexts is not believed, nor where a table
     had no policies at first, since contexts then know less than was seen.
     """
-    compared = not kind.year_ahead and kind.writing not in (Writing.DEPLOYING, Writing.CHANGING)
-    return next(misjudged(witness.conflicts), None) if compared else None
+    told = broken is None and not kind.year_ahead and kind.writing not in (Writing.DEPLOYING, Writing.CHANGING)
+    return tuple(misjudged(witness.conflicts)) if told else ()
 
 
 def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     world = LogWorld(choices, setting, tell)
     witness, conflicts = LogWitness(world), LogConflicts(world, plain=True)
     broken = at_the_end(world) or witness.verdict() or _told_wrongly(kind, conflicts)
-    return broken, witness.vanished
+    return broken, witness.vanished, ()
 
 
 def _play_log_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
@@ -163,11 +164,11 @@ def _play_log_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell
     witness = LogChangingWitness(world) if isinstance(world, LogChangingWorld) else LogMergingWitness(world)
     conflicts = LogConflicts(world, plain=False)
     broken = at_the_end(world) or witness.verdict() or _told_wrongly(kind, conflicts)
-    return broken, witness.vanished
+    return broken, witness.vanished, ()
 
 
 def _told_wrongly(kind: Kind, conflicts: LogConflicts) -> Fault | None:
-    """What was told wrongly of conflicts first, in SQL databases.
+    """What was told wrongly of conflicts first; of these databases that breaks a promise.
 
     Not compared where a clock was a year ahead, as in `_misjudged`.
     """
@@ -179,4 +180,4 @@ def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) ->
     witness = MergingWitness(world)
     with witness.watching():
         broken = at_the_end(world, lambda: counted_elsewhere(witness)) or merging_verdict(witness)
-    return broken or _misjudged(kind, witness), Counter()
+    return broken, Counter(), _misjudged(kind, witness, broken)

@@ -31,15 +31,26 @@ def test_the_simulator_notices(mistake: Mistake) -> None:
     assert noticed is not None
 
 
-@pytest.mark.parametrize("mistake", [*CONFLICT_MISTAKES, *LOG_CONFLICT_MISTAKES], ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", CONFLICT_MISTAKES, ids=lambda mistake: mistake.name)
 def test_the_comparison_with_causality_notices(mistake: Mistake) -> None:
+    # given: a mistake that no row shows; when: histories are played
+    with mistake.made():
+        played = [play(mistake.kind, seed) for seed in range(mistake.seeds)]
+
+    # then: a quarter of them have a conflict that was told wrongly; of the rules as they are, not one of these has
+    assert sum(bool(each.misjudged) for each in played) > mistake.seeds // 4
+    assert not any(play(mistake.kind, seed).misjudged for seed in range(mistake.seeds))
+
+
+@pytest.mark.parametrize("mistake", LOG_CONFLICT_MISTAKES, ids=lambda mistake: mistake.name)
+def test_the_comparison_of_stamping_databases_with_causality_notices(mistake: Mistake) -> None:
     # given: a mistake that no row shows; when: histories are played
     with mistake.made():
         broken = [play(mistake.kind, seed).broken for seed in range(mistake.seeds)]
 
-    # then: in many of DynamoDB's a conflict was told wrongly, in some of the others, and that is all that is noticed
+    # then: some have a conflict that was told wrongly, and that is all that is noticed
     noticed = [each[0] for each in broken if each is not None]
-    assert len(noticed) > (mistake.seeds // 4 if mistake in CONFLICT_MISTAKES else 0)
+    assert noticed
     assert all("conflict" in each for each in noticed)
 
 
