@@ -447,6 +447,31 @@ def test_blocks_are_taken_with_their_states(counting: Site) -> None:
 
 
 @BOTH_WAYS
+def test_what_was_made_beneath_the_deletion_that_a_row_is_on_top_of_is_left_to_a_decision(counting: Site) -> None:
+    # given: a row on top of a deletion that has not come itself, and an insert that could not see that
+    counting.write("INSERT INTO t VALUES (1, 1)", "DELETE FROM t", "INSERT INTO t VALUES (1, 2)")
+    again = max((each for each in shipped(counting) if each.image), key=lambda each: each.version)
+    told = dict(again.state or {})
+    as_replication(counting, "DELETE FROM t")
+    counting.write("DELETE FROM distributary.tombstones")
+    replica = counting.replica(TABLE)
+
+    def taken(version: Version, beneath: str | None) -> bool:
+        state = {**told, "i": beneath} if beneath else {name: part for name, part in told.items() if name != "i"}
+        change = replace(again, version=version, context=NOTHING_SEEN.including(version), state=state)
+        return not list(replica.take(blocks_of([change])[0]).left)
+
+    assert taken(again.version, told["i"])
+    later = later_than(again.version)
+    # when, then: by a clock that has stepped back since that has the higher version
+    assert not taken(later, None)
+    assert documents(counting) == [told]
+    # and: what was made on top of the same deletion, or of a newer one, replaces it
+    assert taken(later, told["i"])
+    assert taken(later_than(later), f"{again.version.timestamp:x}.1.{again.version.region}")
+
+
+@BOTH_WAYS
 def test_nothing_is_merged_until_the_column_for_states_is_there(aurora: Site) -> None:
     # given: a replica that policies have reached before `install` has
     aurora.write("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL)")

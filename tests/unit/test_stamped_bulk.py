@@ -13,6 +13,7 @@ from distributary.domain.change import Change
 from distributary.domain.dataset import Dataset
 from distributary.domain.image import content_of
 from distributary.domain.policies import AttributePolicy, AttributeRule, Policy
+from distributary.domain.version import NOTHING_SEEN
 from tests.unit.sites import FAR, HOME, PEER
 from tests.unit.stamped_sites import SHOP, StampedSite, row
 
@@ -54,6 +55,22 @@ def test_rows_come_in_bulk_with_their_states_and_in_any_order(dataset: Dataset) 
     # then: what was made on top of the deletion stands
     assert all(image == images[0] for image in images)
     assert content_of(images[0]) == row(n=5, a="y")
+
+
+def test_so_is_one_beneath_the_deletion_that_a_row_is_on_top_of_where_that_deletion_has_not_come() -> None:
+    # given: the row at a peer; an insert of the same region that saw no deletion has the higher version
+    home, peer = StampedSite(HOME, dataset=COUNTED), StampedSite(PEER, dataset=COUNTED)
+    home.put(n=1)
+    home.delete()
+    home.put(n=2)
+    *_, again = home.changes()
+    delivered(peer, [again])
+    later = again.version._replace(timestamp=again.version.timestamp + 1)
+    unseeing = replace(again, version=later, context=NOTHING_SEEN.including(later), state={}, image=row(n=7))
+    # when, then
+    (block,) = blocks_of([unseeing])
+    assert list(StampedBulk(peer.table).take(block).left) == [0]
+    assert peer.content() == row(n=2)
 
 
 def test_an_insert_that_could_not_see_a_deletion_is_left_although_its_context_covers_it(dataset: Dataset) -> None:

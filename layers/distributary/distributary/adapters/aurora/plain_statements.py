@@ -21,7 +21,7 @@ from distributary.adapters.aurora.fragments import (
     settings,
 )
 from distributary.adapters.aurora.names import literal, quoted
-from distributary.domain.image import STAMP_ATTRIBUTE
+from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.version import SEQUENCE_DIGITS, TIMESTAMP_DIGITS
 
 _INSERTED = quoted("~distributary inserted")
@@ -33,7 +33,12 @@ _REGIONS = 4
 @lru_cache(maxsize=256)
 def take(table: Table, columns: tuple[str, ...]) -> str:
     """Of our columns and others: inserts and replaces what is plain; gives counts of both, and numbers of the rest."""
-    excluded, own = f"excluded.{STAMP_ATTRIBUTE}", own_rows(table)
+    here, excluded, own = f"t.{STAMP_ATTRIBUTE}", f"excluded.{STAMP_ATTRIBUTE}", own_rows(table)
+    plain = _had_seen(here, excluded)
+    if table.stateful:  # an insert that could not see the deletion of its key has the higher version, but is beneath it
+        there = _incarnation(f"t.{STATE_ATTRIBUTE}", here)
+        above = f'{there} COLLATE "C" <= {_incarnation(f"excluded.{STATE_ATTRIBUTE}", excluded)}'
+        plain = f"{plain} AND ({here} IS NULL OR {above})"
     return f"""{rows(table, columns, *own)}, done AS (
 INSERT INTO {table.name.text()} AS t ({listed(columns)}, {own_listed(own_columns(table))}) OVERRIDING SYSTEM VALUE
 SELECT {listed(columns, "s")}, {own_listed(own, "s")} FROM s
@@ -41,7 +46,7 @@ LEFT JOIN {SCHEMA}.tombstones d ON {same_tombstone(table)}, {APPLYING}
 WHERE {_on_top(table)} ORDER BY {listed(table.key, "s")}
 ON CONFLICT ({listed(table.key)}) DO UPDATE
 SET {settings(table, columns, "excluded", own_columns(table))}
-WHERE {_had_seen(f"t.{STAMP_ATTRIBUTE}", excluded)}
+WHERE {plain}
 RETURNING {listed(table.key, "t")}, t.xmax = 0 AS {_INSERTED})
 SELECT count(*) FILTER (WHERE {_INSERTED}), count(*) FILTER (WHERE NOT {_INSERTED}),
 CASE WHEN count(*) < (SELECT count(*) FROM s) THEN (SELECT pg_catalog.json_agg(s.{NUMBER})::text FROM s
@@ -100,18 +105,18 @@ def _on_top(table: Table) -> str:
     if not table.stateful:
         return _had_seen("d.stamp", f"s.{STAMP}")
     deletion = "pg_catalog.split_part(d.stamp, ' ', 1)"
-    return f'(d.stamp IS NULL OR {_incarnation()} COLLATE "C" >= {deletion})'
+    return f'(d.stamp IS NULL OR {_incarnation(f"s.{STATE}", f"s.{STAMP}")} COLLATE "C" >= {deletion})'
 
 
-def _incarnation() -> str:
-    """What the state of `s` was made on top of, as stamps write versions: its own version where there is no state."""
-    told = f"coalesce(s.{STATE}::jsonb ->> 'f', s.{STATE}::jsonb ->> 'i')"
+def _incarnation(state: str, stamp: str) -> str:
+    """What a state was made on top of, as stamps write versions: its own version where there is no state."""
+    told = f"coalesce({state}::jsonb ->> 'f', {state}::jsonb ->> 'i')"
     moment, sequence, region = (f"pg_catalog.split_part({told}, '.', {at})" for at in (1, 2, 3))
     number = f"('x' || pg_catalog.lpad({moment}, 16, '0'))::bit(64)::bigint"
     return (
-        f"CASE WHEN s.{STATE} IS NULL THEN pg_catalog.split_part(s.{STAMP}, ' ', 1) WHEN {told} IS NULL THEN ''"
+        f"(CASE WHEN {state} IS NULL THEN pg_catalog.split_part({stamp}, ' ', 1) WHEN {told} IS NULL THEN ''"
         f" ELSE pg_catalog.lpad(({number})::text, {TIMESTAMP_DIGITS}, '0') || '.'"
-        f" || pg_catalog.lpad({sequence}, {SEQUENCE_DIGITS}, '0') || '.' || {region} END"
+        f" || pg_catalog.lpad({sequence}, {SEQUENCE_DIGITS}, '0') || '.' || {region} END)"
     )
 
 

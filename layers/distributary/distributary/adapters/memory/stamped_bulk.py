@@ -10,6 +10,7 @@ from distributary.adapters.memory.stamped_table import StampedTable
 from distributary.domain.block import Block, Taken
 from distributary.domain.change import Change
 from distributary.domain.image import Image, key_text
+from distributary.domain.incarnations import incarnation_of
 from distributary.domain.row import Row, Tombstone
 from distributary.domain.stamp import Stamp, Writer, stamped
 from distributary.domain.state_documents import incarnation_in
@@ -51,7 +52,7 @@ class StampedBulk:
             self.table.wait(change.key)
             image = self.table.get(change.key)
             known = Row(image) if image is not None else None
-            if known is not None and not _had_seen(change, known.version, known.context):
+            if known is not None and not self._may_replace(change, known):
                 left.append(at)
                 continue
             if known is None:
@@ -98,6 +99,12 @@ class StampedBulk:
         if self.table.lattice is not None:
             return incarnation_in(change.state, change.version)[0] >= tombstone.deletion
         return _had_seen(change, tombstone.deletion, tombstone.context)
+
+    def _may_replace(self, change: Change, known: Row) -> bool:
+        """Whether a put has all of a row in it, and is not beneath the deletion that the row was made on top of."""
+        if not _had_seen(change, known.version, known.context):
+            return False
+        return self.table.lattice is None or incarnation_of(known) <= incarnation_in(change.state, change.version)[0]
 
     def _outlived(self, change: Change) -> bool:
         tombstone = self._tombstone(change)
