@@ -26,6 +26,9 @@ from distributary.domain.version import SEQUENCE_DIGITS, TIMESTAMP_DIGITS
 
 _INSERTED = quoted("~distributary inserted")
 
+_FOUNDED = literal('"[if]": ?"')
+"""What the text of a state is like that names what it was made on top of; most do not, and are not read for it."""
+
 _REGIONS = 4
 """Entries of a context that a statement compares; a row that more regions have written takes a decision."""
 
@@ -38,7 +41,7 @@ def take(table: Table, columns: tuple[str, ...]) -> str:
     if table.stateful:  # an insert that could not see the deletion of its key has the higher version, but is beneath it
         there = _incarnation(f"t.{STATE_ATTRIBUTE}", here)
         above = f'{there} COLLATE "C" <= {_incarnation(f"excluded.{STATE_ATTRIBUTE}", excluded)}'
-        plain = f"{plain} AND ({here} IS NULL OR {above})"
+        plain = f"{plain} AND ({here} IS NULL OR t.{STATE_ATTRIBUTE} !~ {_FOUNDED} OR {above})"
     return f"""{rows(table, columns, *own)}, done AS (
 INSERT INTO {table.name.text()} AS t ({listed(columns)}, {own_listed(own_columns(table))}) OVERRIDING SYSTEM VALUE
 SELECT {listed(columns, "s")}, {own_listed(own, "s")} FROM s
