@@ -19,7 +19,9 @@ OUTCOMES = {
     Resolution.ARRIVED: "the arriving one stays",
     Resolution.KEPT: "the present one stays",
     Resolution.MERGED: "the row shows both",
+    Resolution.PARTLY: "the row shows both, but for attributes of which one value is lost",
 }
+LISTED = {Resolution.ARRIVED: "present", Resolution.KEPT: "arriving", Resolution.PARTLY: "partly"}
 
 
 def table_of(entries: Iterable[Entry]) -> Table:
@@ -42,7 +44,7 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         key_of(entry),
         _short(entry.arriving),
         _short(entry.present),
-        {Resolution.ARRIVED: "present", Resolution.KEPT: "arriving"}.get(entry.resolution, "none"),
+        LISTED.get(entry.resolution, "none"),
     )
 
 
@@ -73,6 +75,9 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("outcome", OUTCOMES[entry.resolution]),
         ("kept until", f"{shown(entry.expires)} UTC"),
     ]
+    lost = sorted(entry.arriving.lost | entry.present.lost)
+    if lost:
+        told.append(("lost", f"one of the two values of {', '.join(lost)}"))
     if entry.redacted:
         told.append(("redacted", f"{', '.join(sorted(entry.redacted))}: equal hashes stand for equal values"))
     return [*told, ("note", entry.note)] if entry.note else told
@@ -82,15 +87,19 @@ def _side_by_side(entry: Entry) -> Table:
     sides = (entry.arriving, entry.present)
     styles = [_style(entry, side) for side in sides]
     titles = (_title("arriving", entry.arriving, styles[0]), _title("present", entry.present, styles[1]))
-    table = Table("", *map(Column, titles))
+    # A narrow terminal folds values; what is cut off would look alike on both sides.
+    table = Table(*[Column(title, overflow="fold") for title in ("", *titles)])
     left, right = (side.image or {} for side in sides)
     whole = all(side.image is not None for side in sides)
     for name in sorted({*left, *right}):
         # Where one of them has no image there is nothing to compare with.
         differs = whole and left.get(name) != right.get(name)
         cells = [
-            Text(plain(image[name]) if name in image else "", style if differs else "dim" if whole else style)
-            for image, style in zip((left, right), styles, strict=True)
+            Text(
+                plain(image[name]) if name in image else "",
+                LOST if name in side.lost else style if differs else "dim" if whole else style,
+            )
+            for image, style, side in zip((left, right), styles, sides, strict=True)
         ]
         table.add_row(Text(name, "bold" if differs else ""), *cells)
     for trace in sides:
@@ -113,7 +122,11 @@ def _title(name: str, trace: Trace, style: str) -> Text:
 
 
 def plain(value: AttributeValue) -> str:
-    """A typed value as text."""
+    """A typed value as text, without characters that would speak to the terminal."""
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in _plain(value))
+
+
+def _plain(value: AttributeValue) -> str:
     ((kind, inner),) = value.items()
     match kind:
         case "S" | "N":
@@ -139,7 +152,7 @@ def document(entry: Entry) -> dict[str, Any]:
         "present": _side(entry.present),
         "policy": entry.policy,
         "resolution": entry.resolution.value,
-        "lost": entry.losing is not None,
+        "lost": entry.loses,
         "region": entry.region,
         "at": written(entry.at),
         "expires": written(entry.expires),
@@ -156,4 +169,6 @@ def _side(trace: Trace) -> dict[str, Any]:
         "deleted": trace.deleted,
     }
     image: dict[str, Image] = {} if trace.image is None else {"image": trace.image}
+    if trace.lost:
+        told["lost"] = sorted(trace.lost)
     return {**told, **image, **({"digest": trace.digest} if trace.digest else {})}

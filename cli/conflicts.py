@@ -19,10 +19,10 @@ from cli.moments import moment
 from cli.plainly import told_plainly
 from distributary import settings, wiring, wiring_journal
 from distributary.adapters.aurora.names import TableName
-from distributary.domain.dataset import Database, Dataset, Engine
-from distributary.domain.errors import InvalidSettings, MissingResource
-from distributary.domain.image import Image
-from distributary.domain.journal import Entry
+from distributary.domain.dataset import Database, Dataset, Engine, KeySchema
+from distributary.domain.errors import InvalidSettings, NothingFound
+from distributary.domain.image import Image, key_text
+from distributary.domain.journal import DAY, Entry
 from distributary.domain.version import MICROSECONDS
 from distributary.ports import Recorded
 from local.world import PROJECT
@@ -35,6 +35,8 @@ WIDE = 200
 """Characters that a line of a list may have."""
 POLL = 2.0
 """Seconds between two looks of --follow."""
+LONGEST_LOOK = 400
+"""Days back that are looked through at the most, unless the dataset's journal keeps conflicts for longer now."""
 OVERLAP = 60 * MICROSECONDS
 """How far each look goes back: what is resolved now may be in the lists a little later."""
 
@@ -82,14 +84,18 @@ def show_many(
     with told_plainly():
         place = _place(replication, dataset, region)
         now = wiring.clock()
-        begin = moment("--since", since, now)
+        # Nothing is there from before; each day that is looked through is four queries.
+        begin = max(moment("--since", since, now), now - max(place.dataset.journal_days, LONGEST_LOOK) * DAY)
         search = _search(place, key, table, lost_only=lost_only)
         if follow:
             if until:
                 raise InvalidSettings("--until: has no meaning with --follow; leave it out")
             _follow(search, begin, _tell_json if as_json else _tell_line)
             return
-        found = list(islice(search(begin, moment("--until", until, now) if until else now + 1), limit))
+        end = moment("--until", until, now) if until else now + 1
+        if until and end <= begin:
+            raise InvalidSettings("--until: is before --since")
+        found = list(islice(search(begin, end), limit))
     if as_json:
         for entry in found:
             _tell_json(entry)
@@ -135,16 +141,17 @@ def restore(
     *,
     yes: Yes = False,
 ) -> None:
-    """Write the state that has lost back, as a new write in this region; it replaces the row, whatever it holds now.
+    """Write what was lost back, as a new write in this region, over whatever the row holds now.
 
+    That is the whole state that has lost or, where the row shows both but for some attributes, those.
     Of an Aurora dataset say where its database is, as with `distributary aurora`.
     """
     with told_plainly():
         place = _place(replication, dataset, region)
         entry = _found(place, name)
         console.print(difference(entry))
-        losing, refused = entry.losing, restoring.refusal(entry)
-        if losing is None or refused is not None:
+        refused = restoring.refusal(entry)
+        if refused is not None:
             Console(stderr=True).print(f"not restored: {refused}", style="red", markup=False)
             raise typer.Exit(1)
         wanted = Database(dsn, host, port, database, user, authorities, cluster_arn, secret_arn)
@@ -153,9 +160,9 @@ def restore(
         else:
             write = restoring.into_dynamodb(region, table_name or place.table)
         if not yes:
-            action = "Delete" if losing.deleted else "Write the lost state of"
+            action = restoring.what_is_written(entry)
             typer.confirm(f"{action} {key_of(entry)}, over what is there now, in all regions?", abort=True)
-        write(entry, losing)
+        write(entry)
     console.print("Written. It travels to the other regions as any write does.")
 
 
@@ -170,7 +177,7 @@ def _place(replication: Path, name: str, region: str) -> Place:
 def _found(place: Place, name: str) -> Entry:
     entry = place.journal.find(name)
     if entry is None:
-        raise MissingResource(f"the journal has no conflict {name!r}; each region keeps its own, for a time")
+        raise NothingFound(f"the journal has no conflict {name!r}; each region keeps its own, for a time")
     return entry
 
 
@@ -181,6 +188,8 @@ def _search(place: Place, key: str, table: str, *, lost_only: bool) -> Callable[
     if key and aurora and not table:
         raise InvalidSettings("--table: is missing; a key is one of a table")
     row = _key(key, texts_only=aurora) if key else None
+    if row is not None and not aurora:
+        _check_key(row, place.dataset.key)
 
     def search(since: int, until: int) -> Iterator[Entry]:
         found = (
@@ -189,7 +198,7 @@ def _search(place: Place, key: str, table: str, *, lost_only: bool) -> Callable[
             else place.journal.within(since, until)
         )
         for entry in found:
-            if wanted in ("", entry.table) and not (lost_only and entry.losing is None):
+            if wanted in ("", entry.table) and not (lost_only and not entry.loses):
                 yield entry
 
     return search
@@ -209,6 +218,23 @@ def _key(text: str, *, texts_only: bool) -> Image:
         raise InvalidSettings('--key: is no object; write {"pk": "order-1"}')
     untyped = {name: {"S" if texts_only or isinstance(value, str) else "N": str(value)} for name, value in told.items()}
     return {name: value if isinstance(value, dict) else untyped[name] for name, value in told.items()}
+
+
+def _check_key(row: Image, schema: KeySchema) -> None:
+    """Raises InvalidSettings for what no row of the table has as its key: nothing would be found."""
+    kinds = {schema.partition: schema.partition_type.value}
+    if schema.sort is not None:
+        kinds[schema.sort] = schema.sort_type.value
+    if {name: list(value) for name, value in row.items()} != {name: [kind] for name, kind in kinds.items()}:
+        told = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+        raise InvalidSettings(f'--key: is no key of the dataset, which has {told}; as in {{"pk": {{"S": "order-1"}}}}')
+    for name, kind in kinds.items():
+        try:
+            fits = isinstance(row[name][kind], str) and key_text({name: row[name]}) != ""
+        except ArithmeticError:
+            fits = False
+        if not fits:
+            raise InvalidSettings(f"--key: {name}: is no value of type {kind}, written as text")
 
 
 def _follow(search: Callable[[int, int], Iterator[Entry]], since: int, tell: Callable[[Entry], None]) -> None:

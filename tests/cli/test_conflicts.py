@@ -158,3 +158,27 @@ def test_an_id_that_is_not_there_is_named(stack: Stack) -> None:
     result = stack.run("show", "nothing")
     assert result.exit_code == 1
     assert "no conflict 'nothing'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "key", ['{"pk": 5}', '{"id": "order-1"}', '{"pk": "order-1", "sk": "1"}', '{"pk": {"S": {"a": 1}}}', '{"pk": null}']
+)
+def test_a_key_that_no_row_can_have_is_refused(stack: Stack, key: str) -> None:
+    stack.record(conflict())
+    result = stack.run("list", "--key", key)
+    assert result.exit_code == 1
+    assert "InvalidSettings: --key" in result.stderr
+
+
+def test_a_narrow_terminal_cuts_no_value_off(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "console", Console(highlight=False, width=60))
+    made = conflict()
+    url = "https://example.org/a/long/path/without/blanks?region="
+    sides = [
+        replace(side, image={**(side.image or {}), "url": {"S": url + name}})
+        for side, name in ((made.arriving, "AAA"), (made.present, "BBB"))
+    ]
+    made = replace(made, arriving=sides[0], present=sides[1])
+    stack.record(made)
+    told = stack.run("show", id_of(made)).output
+    assert [each in told for each in ("AAA", "BBB", "…")] == [True, True, False]

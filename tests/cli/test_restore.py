@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from distributary.adapters.dynamodb.values import item_for_sdk
-from distributary.domain.conflict import Resolution
+from distributary.domain.conflict import Conflict, Resolution
 from distributary.domain.image import Image
 from distributary.domain.journal import Redaction
 from tests.cli.stacks import TABLE, Stack
@@ -72,3 +72,49 @@ def test_a_digest_is_no_row(stack: Stack) -> None:
     result = stack.run("restore", id_of(conflict()), "--yes")
     assert result.exit_code == 1
     assert "digest only" in result.stderr
+
+
+def partly(**lost: str) -> Conflict:
+    """A conflict of which the row shows both states but for attributes of the present one."""
+    made = conflict(resolution=Resolution.PARTLY)
+    return replace(made, present=replace(made.present, lost=frozenset(lost.values())))
+
+
+def test_attributes_that_the_row_does_not_show_are_written_into_it(stack: Stack) -> None:
+    # given: a row that has been written since
+    made = partly(one="total", other="lines")
+    stack.record(made)
+    stack.client.put_item(TableName=TABLE, Item=stored({**ARRIVING, "count": {"N": "9"}}))
+
+    # when
+    listed = stack.run("list", "--lost-only")
+    shown = stack.run("show", id_of(made))
+    result = stack.run("restore", id_of(made), "--yes")
+
+    # then: it has them, as they were, and all else of now
+    assert "partly" in listed.output
+    assert "one of the two values of lines, total" in shown.output
+    assert result.exit_code == 0, result.output
+    row = stack.row()
+    assert row is not None
+    assert (row["total"], row["count"], "lines" in row) == (PRESENT["total"], {"N": "9"}, False)
+
+
+def test_attributes_are_not_written_into_a_row_that_is_gone(stack: Stack) -> None:
+    made = partly(one="total")
+    stack.record(made)
+    result = stack.run("restore", id_of(made), "--yes")
+    assert result.exit_code == 1
+    assert "NothingFound" in result.stderr
+    assert stack.row() is None
+
+
+def test_of_lost_attributes_hashes_are_not_written_either(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(Redaction(frozenset({"card"}), b"secret"))
+    made = partly(one="card")
+    stack.record(made)
+    assert "of card only hashes" in stack.run("restore", id_of(made), "--yes").stderr
+    other = partly(one="total")
+    stack.record(other)
+    stack.client.put_item(TableName=TABLE, Item=stored(ARRIVING))
+    assert stack.run("restore", id_of(other), "--yes").exit_code == 0

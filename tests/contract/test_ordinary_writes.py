@@ -13,7 +13,7 @@ from distributary.adapters.aurora.catalog import KnownTables, Table
 from distributary.adapters.aurora.names import TableName
 from distributary.adapters.memory.journal import MemoryJournal
 from distributary.domain.conflict import Conflict, Resolution, Side
-from distributary.domain.errors import RejectedByDatabase
+from distributary.domain.errors import NothingFound, RejectedByDatabase
 from distributary.domain.image import Image
 from distributary.domain.journal import REDACTS_NOTHING, entry_of
 from distributary.domain.stamp import Writer, parse
@@ -105,3 +105,13 @@ def test_an_image_without_its_key_is_not_restored() -> None:
     refused = restoring.refusal(entry_of(made, REDACTS_NOTHING, 1))
     assert refused is not None
     assert "whole row" in refused
+
+
+@BOTH_WAYS
+def test_columns_of_a_row_that_is_there_are_given_back(aurora: Site, table: Table) -> None:
+    session = aurora.session()
+    with pytest.raises(NothingFound):
+        ordinary_writes.update(session, table, KEY, {"total": {"S": "3"}})
+    ordinary_writes.put(session, table, IMAGE)
+    ordinary_writes.update(session, table, KEY, {"total": {"S": "3"}, "note": {"NULL": True}})
+    assert row(aurora) == (None, "3", None, "6")

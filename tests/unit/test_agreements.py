@@ -66,6 +66,7 @@ def test_journals_and_events_tell_how_a_conflict_was_resolved_as_earlier_release
         Resolution.ARRIVED: "arrived",
         Resolution.KEPT: "kept",
         Resolution.MERGED: "merged",
+        Resolution.PARTLY: "partly",
     }
 
 

@@ -8,7 +8,7 @@ from distributary.domain.change import Change
 from distributary.domain.conflict import Resolution
 from distributary.domain.errors import Unavailable
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND
-from tests.unit.state_changes import LATER, deleted, put, reborn
+from tests.unit.state_changes import LATER, after, deleted, put, reborn
 from tests.unit.state_sites import StateSite
 
 
@@ -74,6 +74,21 @@ def test_and_on_record_where_it_arrives_although_its_stamp_names_the_deletion(si
     assert [conflict.arriving.image for conflict in there.conflicts] == [update.image]
 
 
+def test_what_stays_deleted_is_on_record_by_what_was_read_as_that_was_decided(site: StateSite) -> None:
+    # given: a deletion
+    first = put(a=1)
+    site.merge(deleted(first))
+    on_record: list[int] = []
+    site.interrupt("look_back", lambda: on_record.append(len(site.conflicts)))
+
+    # when: a change comes that it has not seen
+    merged = site.merge(put(HOME, NOW + SECOND, b=1))
+
+    # then: their meeting is on record before anybody looks again
+    assert merged.conflict
+    assert on_record == [1]
+
+
 def test_an_older_deletion_that_comes_again_is_not_the_one_that_takes_the_row(site: StateSite) -> None:
     # given: a row on top of a deletion, and a newer one, whose call ended before it had removed the row
     first = put(a=1)
@@ -93,3 +108,44 @@ def test_an_older_deletion_that_comes_again_is_not_the_one_that_takes_the_row(si
     versions = {each.version for conflict in site.conflicts for each in (conflict.arriving, conflict.present)}
     assert newer.version in versions
     assert older.version not in versions
+
+
+def test_a_row_that_shows_both_but_for_what_has_no_policy_of_its_own_has_lost_that(site: StateSite) -> None:
+    # given: two regions that put the row, each with a number that counts and a text of which the last stands
+    site.put(n=3, a="here", same="x")
+    site.settle_all()
+
+    # when
+    merged = site.merge(put(PEER, NOW + 9 * SECOND, n=4, a="there", same="x"))
+
+    # then
+    assert merged.conflict
+    (conflict,) = site.conflicts
+    assert conflict.resolution is Resolution.PARTLY
+    assert [sorted(side.lost) for side in (conflict.present, conflict.arriving)] == [["a"], []]
+
+
+def test_a_row_that_shows_both_has_lost_nothing(site: StateSite) -> None:
+    # given: a row that both regions know
+    first = put(FAR, NOW, n=3, a="known")
+    site.merge(first)
+    site.settle_all()
+    site.update(n=5)
+    site.settle_all()
+
+    # when: the other one has written the text, on top of that, and has not seen what was added here
+    merged = site.merge(after(first, PEER, NOW + 9 * SECOND, a="there"))
+
+    # then
+    assert merged.conflict
+    (conflict,) = site.conflicts
+    assert conflict.resolution is Resolution.MERGED
+    assert site.number == "5"
+
+
+def test_a_state_that_has_lost_as_a_whole_is_not_told_by_parts(site: StateSite) -> None:
+    site.put(a="here")
+    site.settle_all()
+    site.merge(put(PEER, NOW + 9 * SECOND, a="there"))
+    (conflict,) = site.conflicts
+    assert (conflict.resolution, sorted(conflict.present.lost)) == (Resolution.ARRIVED, [])

@@ -195,6 +195,28 @@ def test_another_regions_change_that_took_the_place_of_a_pending_write_is_joined
     assert (conflict.arriving.version.region, conflict.present.version.region) == (HOME, FAR)
 
 
+def test_the_same_content_put_back_over_what_was_merged_is_not_what_an_earlier_record_shows(site: StateSite) -> None:
+    # given: a write that was settled, over which another region's change was merged, and was on record
+    site.put(a=1)
+    record = site.last()
+    site.settle_all()
+    there = StateSite(PEER)
+    there.put(n=5)
+    change = there.change()
+    site.merge(change)
+    (told,) = site.conflicts
+    site.settle_all()
+    # when: the application takes away just what came, and the first record is captured again
+    site.put_image({name: value for name, value in site.present().image.items() if name != "n"})
+    put_back = site.present().image
+    site.settle(record)
+    # then: it is left to the record of its own, and shows what it knows of the other region until then
+    assert site.present().image == put_back
+    site.settle_all()
+    site.merge(change)
+    assert site.conflicts == [told]
+
+
 def test_a_record_that_two_functions_have_in_hand_is_taken_in_once(site: StateSite) -> None:
     site.put(n=2)
     record = site.last()

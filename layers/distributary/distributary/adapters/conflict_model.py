@@ -32,6 +32,8 @@ from distributary.domain.journal import REDACTS_NOTHING, Entry, Redaction, Trace
 from distributary.domain.stamp import parse_context, parse_version
 from distributary.domain.version import MICROSECONDS
 
+_TOLD = ("version", "context", "deleted", "image", "digest", "lost")
+
 
 class ImageAttribute(Attribute[Image]):
     """A row, or a key: a map in the table, typed JSON (binary values as base64 text) in Python."""
@@ -101,6 +103,8 @@ class RecordedConflict(Model):
     present_deleted = BooleanAttribute()
     present_image = ImageAttribute(null=True)
     present_digest = UnicodeAttribute(null=True)
+    arriving_lost = UnicodeSetAttribute(null=True)
+    present_lost = UnicodeSetAttribute(null=True)
     by_time = ByTime()
     by_row = ByRow()
 
@@ -124,13 +128,14 @@ class RecordedConflict(Model):
         )
 
     def _trace(self, side: str) -> Trace:
-        told = {name: getattr(self, f"{side}_{name}") for name in ("version", "context", "deleted", "image", "digest")}
+        told = {name: getattr(self, f"{side}_{name}") for name in _TOLD}
         return Trace(
             parse_version(told["version"]),
             parse_context(told["context"]),
             bool(told["deleted"]),
             told["image"],
             told["digest"] or "",
+            frozenset(told["lost"] or ()),
         )
 
 

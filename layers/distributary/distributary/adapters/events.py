@@ -105,7 +105,7 @@ def conflict_event(entry: Entry) -> dict[str, str]:
         "present": _side(entry.present),
         "policy": entry.policy,
         "resolution": entry.resolution.value,
-        "lost": entry.losing is not None,
+        "lost": entry.loses,
     }
     return event(CONFLICT, detail)
 

@@ -70,6 +70,8 @@ def _side(name: str, trace: Trace) -> dict[str, Any]:
         told[f"{name}_image"] = {"M": item_for_sdk(trace.image)}
     if trace.digest:
         told[f"{name}_digest"] = {"S": trace.digest}
+    if trace.lost:
+        told[f"{name}_lost"] = {"SS": sorted(trace.lost)}
     return told
 
 
@@ -95,7 +97,8 @@ def fitting_item(entry: Entry) -> dict[str, Any]:
 
 def shortened(entry: Entry, *, keep_losing: bool = False) -> Entry:
     """The entry with digests in place of its images. keep_losing: but for that of the state that has lost."""
-    kept = entry.losing if keep_losing else None
+    partly = entry.arriving if entry.arriving.lost else entry.present if entry.present.lost else None
+    kept = (entry.losing or partly) if keep_losing else None
     lacks = "the image of the state that stays is" if kept else "the images are"
     return replace(
         entry,

@@ -15,7 +15,7 @@ one's would lose. `Registers` keep a version for each attribute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -70,6 +70,9 @@ class Registers:
 
 Base: TypeAlias = Unit | Registers
 
+Names: TypeAlias = frozenset[str]
+NO_NAMES: Names = frozenset()
+
 
 def began(content: Image, version: Version, policies: Policies) -> Base:
     """The state of attributes that were there before anything was known of their policy."""
@@ -103,6 +106,35 @@ def join(one: Base, other: Base, policies: Policies) -> Base:
     for name, theirs in other.known.items():
         known[name] = max(theirs, known.get(name, theirs), key=lambda each: each.key)
     return Registers(known)
+
+
+def overwritten(
+    one: Base, other: Base, policies: Policies, has_seen: tuple[Callable[[Version], bool], Callable[[Version], bool]]
+) -> tuple[Names, Names]:
+    """Of each of two states the attributes whose values their join does not show, though the other had not seen them.
+
+    has_seen: of each state, which versions it has seen. What is older for who knows it is no loss.
+    """
+    if isinstance(one, Unit) and isinstance(other, Unit):
+        names = frozenset(
+            n for n in one.content.keys() | other.content.keys() if _differ(one.content, other.content, n)
+        )
+        wins = join(one, other, policies) is one
+        if wins:
+            return NO_NAMES, NO_NAMES if has_seen[0](other.version) else names
+        return NO_NAMES if has_seen[1](one.version) else names, NO_NAMES
+    assert isinstance(one, Registers) and isinstance(other, Registers)  # noqa: S101, PT018 - as above
+    lost: tuple[set[str], set[str]] = (set(), set())
+    for name in one.known.keys() & other.known.keys():
+        pair = one.known[name], other.known[name]
+        loser = int(pair[0].key >= pair[1].key)
+        if pair[0].value != pair[1].value and not has_seen[1 - loser](pair[loser].version):
+            lost[loser].add(name)
+    return frozenset(lost[0]), frozenset(lost[1])
+
+
+def _differ(one: Image, other: Image, name: str) -> bool:
+    return one.get(name) != other.get(name)
 
 
 def _first_order(policies: Policies) -> Order:

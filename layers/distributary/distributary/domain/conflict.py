@@ -71,15 +71,20 @@ class Resolution(Enum):
     ARRIVED = "arrived"  # the arriving state has replaced the present one
     KEPT = "kept"  # the present state stays
     MERGED = "merged"  # the row shows both
+    PARTLY = "partly"  # the row shows both but for some attributes, of which it shows one
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two states. image: the application's attributes, none for a deletion."""
+    """One of the two states. image: the application's attributes, none for a deletion.
+
+    lost: where the row shows both, the attributes of this one that it does not.
+    """
 
     version: Version
     context: Context
     image: Image | None
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ DistributaryError
     ├── InvalidSettings     replication.toml or the environment is wrong
     ├── AccessDenied        the role lacks a permission
     ├── MissingResource     a table or queue is not there
+    ├── NothingFound        what an operator names is not there
     ├── SlotLost            the replication slot is gone, or somebody else has consumed it
     ├── NotInstalled        the database was not prepared for replication
     └── MalformedStream     a database's change stream that cannot be read on, and of which nothing may be skipped
@@ -229,6 +230,12 @@ class MissingResource(Misconfigured):
     """A table, stream or queue does not exist."""
 
     hint = "Deploy the stack of this region, or correct the name in its parameters."
+
+
+class NothingFound(Misconfigured):
+    """What an operator names is not there, or not any more."""
+
+    hint = "Compare the name, the dataset and the region with what a list shows."
 
 
 class SlotLost(Misconfigured):

@@ -56,7 +56,8 @@ REDACTS_NOTHING = Redaction()
 class Trace:
     """One of the two states, as it is kept.
 
-    image: none for a deletion, where a list leaves it out, and where it is too large. digest: of one too large.
+    image: none for a deletion, where a list leaves it out, and where it is too large. digest: of one too large. lost:
+    where the row shows both states, the attributes of this one that it does not; none in a list.
     """
 
     version: Version
@@ -64,6 +65,7 @@ class Trace:
     deleted: bool
     image: Image | None = None
     digest: str = ""
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,11 @@ class Entry:
         """The state that is nowhere to be seen any more; none where the row shows both."""
         sides: Mapping[Resolution, Trace] = {Resolution.ARRIVED: self.present, Resolution.KEPT: self.arriving}
         return sides.get(self.resolution)
+
+    @property
+    def loses(self) -> bool:
+        """Whether one of the two states, or a part of it, is nowhere to be seen any more."""
+        return self.losing is not None or self.resolution is Resolution.PARTLY
 
 
 def entry_of(conflict: Conflict, redaction: Redaction, days: int) -> Entry:
@@ -126,4 +133,4 @@ def row_of(dataset: str, table: str, key: Image) -> str:
 
 def _trace(side: Side, redaction: Redaction) -> Trace:
     image = None if side.image is None else redaction.of(side.image)
-    return Trace(side.version, side.context, side.image is None, image)
+    return Trace(side.version, side.context, side.image is None, image, lost=side.lost)

@@ -79,7 +79,7 @@ def _put(here: _Here, arriving: RowState) -> Decision[Merged]:
         joined = joined_over(present, arriving, lattice) if present else arriving
         if row is not None and joined == present:
             return (yield from _already_there(change, present, lattice, place))
-        merged = yield from _conclude(change, present, joined, row, place, lattice)
+        merged = yield from _conclude(here, arriving, present if row is not None else None, joined)
         if (yield from show(row, joined, place, lattice)):
             yield from look_again(change.key, place, lattice)
             return merged
@@ -123,28 +123,29 @@ def _never_had_a_version(row: Row) -> bool:
     return STAMP_ATTRIBUTE not in row.image or lowest or row.from_the_future
 
 
-def _conclude(
-    change: Change, present: RowState | None, joined: RowState, row: Row | None, place: Place, lattice: StateLattice
-) -> Decision[Merged]:
+def _conclude(here: _Here, arriving: RowState, present: RowState | None, joined: RowState) -> Decision[Merged]:
     """What becomes of the change if the row is written as planned; a conflict is on record before that."""
-    if row is None or present is None:
+    if present is None:
         return Merged(Effect.INSERTED)
+    change, place, lattice = here.change, here.place, here.lattice
     shown, before = lattice.visible(joined), lattice.visible(present)
     conflict = unaware(change.version, change.context, present.context)
     if conflict:
-        arriving, there = Side(change.version, change.context, change.image), _side(present, before)
-        yield Record(conflict_between(arriving, there, shown, change.key, place, lattice.policies.base.value))
+        lost_there, lost_arriving = lattice.overwritten(present, arriving)
+        there = _side(present, before, lost_there)
+        told = Side(change.version, change.context, change.image, lost_arriving)
+        yield Record(conflict_between(told, there, shown, change.key, place, lattice.policies.base.value))
     return Merged(Effect.KEPT if shown == before else Effect.REPLACED, conflict)
 
 
 def _stays_deleted(
     change: Change, deletion: Version, context: Context, place: Place, lattice: StateLattice
 ) -> Decision[Merged]:
-    yield from look_again(change.key, place, lattice)
     conflict = not context.covers(change.version)
     if conflict:
         arriving, there = Side(change.version, change.context, change.image), Side(deletion, context, None)
         yield Record(conflict_between(arriving, there, None, change.key, place, lattice.policies.base.value))
+    yield from look_again(change.key, place, lattice)
     return Merged(Effect.KEPT, conflict)
 
 
@@ -189,5 +190,5 @@ def _deletion_on_record(here: _Here, present: RowState | None) -> Decision[bool]
     return True
 
 
-def _side(state: RowState, image: Image) -> Side:
-    return Side(state.version, state.context, image)
+def _side(state: RowState, image: Image, lost: frozenset[str] = frozenset()) -> Side:
+    return Side(state.version, state.context, image, lost)

@@ -11,10 +11,10 @@ from dataclasses import replace
 from functools import partial, reduce
 
 from distributary.domain.change import Change, StreamRecord
-from distributary.domain.conflict import Side, unaware
+from distributary.domain.conflict import Side, lost, unaware
 from distributary.domain.crdt import ALWAYS
 from distributary.domain.errors import NotSettled
-from distributary.domain.image import same_content
+from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, same_content
 from distributary.domain.own_writes import OwnWrite, change_of, deletion_of, take_in
 from distributary.domain.place import Place, trusted_until
 from distributary.domain.removal import ATTEMPTS
@@ -114,9 +114,7 @@ def _show(here: OwnWrite, at: State, state: RowState) -> Decision[tuple[bool, bo
     if present is not None and alike and not dead:
         return (yield from _join(here, row, present, state))
     ahead = row.version is not None and row.version > state.version
-    # A row that shows a state is not as written, whatever its content: it may have come on top of the deletion.
-    untouched = present is None and not ahead
-    as_written = untouched and here.record.new is not None and same_content(row.content, here.record.new.content)
+    as_written = present is None and not ahead and _is_as_written(row, here.record, state)
     covered = present is not None and present.incarnation < deletion
     if tombstone is not None and (covered or (dead and (as_written or (row.marked and row.as_stamped)))):
         taken = yield from take_away_on_record(row, tombstone, here.record.key, here.place, here.lattice)
@@ -124,6 +122,18 @@ def _show(here: OwnWrite, at: State, state: RowState) -> Decision[tuple[bool, bo
     if not dead and (as_written or (not ahead and (row.marked or present is not None))):
         return (yield from show(row, state, here.place, here.lattice, in_ledger=True)), False
     return True, False  # the application has written again, and its own record follows
+
+
+def _is_as_written(row: Row, record: StreamRecord, state: RowState) -> bool:
+    """Whether a row that shows no state is still what the record's write has left, not the same content put back.
+
+    A row that shows a state is not, whatever its content: it may have come on top of a deletion. Nor is one that keeps
+    the state of what was merged since.
+    """
+    if record.new is None or not same_content(row.content, record.new.content):
+        return False
+    as_stamped_then = row.image.get(STAMP_ATTRIBUTE) == record.new.image.get(STAMP_ATTRIBUTE)
+    return as_stamped_then or STATE_ATTRIBUTE not in row.image or not lost(state.context, row.context)
 
 
 def _join(here: OwnWrite, row: Row, present: RowState, state: RowState) -> Decision[tuple[bool, bool]]:
@@ -138,7 +148,11 @@ def _meet(here: OwnWrite, present: RowState, state: RowState, joined: RowState) 
     if not unaware(state.version, state.context, present.context):
         return False
     visible = here.lattice.visible
-    arriving, there = (Side(each.version, each.context, visible(each)) for each in (state, present))
+    names = here.lattice.overwritten(state, present)
+    arriving, there = (
+        Side(each.version, each.context, visible(each), lost)
+        for each, lost in zip((state, present), names, strict=True)
+    )
     policy = here.lattice.policies.base.value
     yield Record(conflict_between(arriving, there, visible(joined), here.record.key, here.place, policy))
     return True

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from distributary.domain import base_state
-from distributary.domain.base_state import Base
+from distributary.domain.base_state import Base, Names
 from distributary.domain.crdt import ALWAYS, AttributeLattice, AttributeState, Moment
 from distributary.domain.image import Image
 from distributary.domain.lattices import lattices_of
@@ -131,6 +131,10 @@ class StateLattice:
         now = self.policies.generation
         disputes = max(one.disputes, other.disputes) + (min(one.generation, other.generation) < now)
         return RowState(version, context, base, own, one.incarnation, from_plain, now, disputes)
+
+    def overwritten(self, one: RowState, other: RowState) -> tuple[Names, Names]:
+        """Of each of two states of one incarnation the attributes that both as one do not show; see `base_state`."""
+        return base_state.overwritten(one.base, other.base, self.policies, (one.covers, other.covers))
 
     def without_own(self, content: Image) -> Image:
         """The attributes that have no policy of their own."""

@@ -126,7 +126,9 @@ def conflict_between(
     elif _alike(after, arriving.image):
         resolution = Resolution.ARRIVED
     else:
-        resolution = Resolution.MERGED
+        resolution = Resolution.PARTLY if arriving.lost or present.lost else Resolution.MERGED
+    if resolution is not Resolution.PARTLY:
+        arriving, present = (replace(side, lost=frozenset()) for side in (arriving, present))
     return Conflict(place.dataset, place.table, key, arriving, present, policy, resolution, place.region, place.now)
 
 

@@ -160,7 +160,9 @@ def _join(here: _Put, row: Row) -> Decision[Merged | None]:
     shown = here.lattice.visible(joined)
     conflict = concurrent(here.state.context, present.context)
     if conflict:
-        yield from _on_record(here, here.side, _side(row), shown)
+        lost_there, lost_arriving = here.lattice.overwritten(present, here.state)
+        arriving, there = replace(here.side, lost=lost_arriving), replace(_side(row), lost=lost_there)
+        yield from _on_record(here, arriving, there, shown)
     if not (yield Write(row, _image(shown, document_of(joined), joined.version, joined.context, writer))):
         return None
     return Merged(Effect.KEPT if shown == row.content else Effect.REPLACED, conflict)

@@ -6,7 +6,7 @@ from distributary.adapters.aurora.catalog import Table
 from distributary.adapters.aurora.fragments import listed, parameters, rows, same_key
 from distributary.adapters.aurora.names import quoted
 from distributary.adapters.aurora.session import Session
-from distributary.domain.errors import RejectedByDatabase
+from distributary.domain.errors import NothingFound, RejectedByDatabase
 from distributary.domain.image import Image, content_of
 
 
@@ -24,6 +24,17 @@ def put(session: Session, table: Table, image: Image) -> None:
 INSERT INTO {table.name.text()} ({listed(columns)}) OVERRIDING SYSTEM VALUE SELECT {listed(columns, "s")} FROM s
 ON CONFLICT ({listed(table.key)}) {taken}"""
     session.run(statement, *_texts(image, columns))
+
+
+def update(session: Session, table: Table, key: Image, values: Image) -> None:
+    """Give columns of a row these values; raises as `put` does, and NothingFound where it is not there."""
+    columns = _columns(table, {**key, **values})
+    changed = [name for name in columns if name not in table.key and not _always(table, name)]
+    settings = ", ".join(f"{quoted(name)} = s.{quoted(name)}" for name in changed)
+    statement = f"""{rows(table, columns)}
+UPDATE {table.name.text()} t SET {settings} FROM s WHERE {same_key(table)} RETURNING 1"""
+    if changed and not session.run(statement, *_texts({**key, **values}, columns)):
+        raise NothingFound("the row is not there any more, so there is nothing to give its columns back to")
 
 
 def delete(session: Session, table: Table, key: Image) -> None:

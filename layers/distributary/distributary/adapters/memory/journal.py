@@ -53,4 +53,4 @@ def _listed(entry: Entry) -> Entry:
 
 
 def _bare(trace: Trace) -> Trace:
-    return replace(trace, image=None, digest="")
+    return replace(trace, image=None, digest="", lost=frozenset())
