@@ -45,7 +45,7 @@ class Burials:
             known = known.joined(self.marked(new).doubted())  # the row may be gone by now
         if new.deletion is not None and (old is None or new.deletion != old.deletion):
             if new.deletion.region == region.name and not self.causality.plain:
-                self._told_again(new.deletion, known)
+                self.told_again(new.deletion, known)
             deletion = self._deletion(region, new.deletion, about)
             known = Known(known.sure | deletion.sure, known.perhaps | deletion.perhaps, deletion.head)
         elif old is None or new.context != old.context:
@@ -56,7 +56,7 @@ class Burials:
             if deleted_before(insert, State(None, new), region.name) is not None:
                 self.causality.suspect(region.name, insert, known)
 
-    def _told_again(self, version: Version, noted: Known) -> None:
+    def told_again(self, version: Version, noted: Known) -> None:
         """A deletion that is told of after others have overtaken it has what its tombstone knows in its context."""
         past = self.causality.of_version(version)
         if past.head:

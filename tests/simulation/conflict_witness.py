@@ -82,6 +82,8 @@ class ConflictWitness(MeetingStates):
             changes = [each.change for each in results if each.change is not None]
             for change in changes:
                 self._ship(change)
+                if change.image is None and not self.plain:
+                    self.causality.burials.told_again(change.version, seen.deletion)
             if changes:
                 self._settled(region, changes[-1], about(), seen)
             return results
@@ -89,11 +91,16 @@ class ConflictWitness(MeetingStates):
         return watched
 
     def _guess(self, region: StreamRegion, records: Sequence[StreamRecord], seen: Seen) -> None:
-        """What a write over a row without a stamp had seen is read from the row's stamp as it is now, if ours."""
-        version = Row(seen.image).version if seen.image is not None else None
-        if version is not None and version.region == region.name:
+        """What a write over a row without a stamp had seen is read from the row's stamp as it is now.
+
+        That may tell of what came later if it is ours, or a copy from elsewhere that an application has put there.
+        """
+        here = Row(seen.image) if seen.image is not None else None
+        if here is not None and here.version is not None and (here.version.region == region.name or not here.settled):
+            latest = region.clock() + self.world.dataset.max_clock_drift
             for record in records:
-                if record.old is not None and record.old.version is None and self._is_local(region, record):
+                old = record.old.trusting(latest) if record.old is not None else None
+                if old is not None and old.version is None and self._is_local(region, record):
                     self.causality.suspect(region.name, record, seen.row)
 
     def _is_local(self, region: StreamRegion, record: StreamRecord) -> bool:

@@ -92,7 +92,8 @@ MERGING_WORLDS: Mapping[Writing, type[MergingWorld]] = {
 class Played:
     """What became of a history. record: its choices, which play it again; steps: where in it each step begins.
 
-    vanished: see `checks.vanished`. misjudged: of DynamoDB's, conflicts on record that are none, and those not told.
+    vanished: see `checks.vanished`. misjudged: conflicts on record that are none, those not told, and those whose name
+    another has got.
     """
 
     kind: Kind
@@ -154,8 +155,8 @@ def _misjudged(kind: Kind, witness: Witness, broken: Fault | None) -> tuple[Faul
 def _play_logs(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
     world = LogWorld(choices, setting, tell)
     witness, conflicts = LogWitness(world), LogConflicts(world, plain=True)
-    broken = at_the_end(world) or witness.verdict() or _told_wrongly(kind, conflicts)
-    return broken, witness.vanished, ()
+    broken = at_the_end(world) or witness.verdict()
+    return broken, witness.vanished, _told_wrongly(kind, conflicts, broken)
 
 
 def _play_log_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:
@@ -163,16 +164,13 @@ def _play_log_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell
     world = LogChangingWorld(choices, setting, tell) if changing else LogMergingWorld(choices, setting, tell)
     witness = LogChangingWitness(world) if isinstance(world, LogChangingWorld) else LogMergingWitness(world)
     conflicts = LogConflicts(world, plain=False)
-    broken = at_the_end(world) or witness.verdict() or _told_wrongly(kind, conflicts)
-    return broken, witness.vanished, ()
+    broken = at_the_end(world) or witness.verdict()
+    return broken, witness.vanished, _told_wrongly(kind, conflicts, broken)
 
 
-def _told_wrongly(kind: Kind, conflicts: LogConflicts) -> Fault | None:
-    """What was told wrongly of conflicts first; of these databases that breaks a promise.
-
-    Not compared where a clock was a year ahead, as in `_misjudged`.
-    """
-    return next(told_wrongly(conflicts), None) if not kind.year_ahead else None
+def _told_wrongly(kind: Kind, conflicts: LogConflicts, broken: Fault | None) -> tuple[Fault, ...]:
+    """What was told wrongly of conflicts; not compared where a clock was a year ahead, as in `_misjudged`."""
+    return tuple(told_wrongly(conflicts)) if broken is None and not kind.year_ahead else ()
 
 
 def _play_merging(kind: Kind, choices: Choices, setting: Setting, tell: Tell) -> Outcome:

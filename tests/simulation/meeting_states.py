@@ -77,9 +77,9 @@ class MeetingStates:
         return replace(past, perhaps=past.perhaps | noted.perhaps & self.causality.own(region.name, row))
 
     def _taken_by_another(self, region: StreamRegion, row: str, present: Known) -> bool:
-        """Whether the tombstone knows of a deletion that had surely seen the row, whichever the mark names."""
-        noted = self.causality.of(dict.get(region.replica.tombstones, row)).sure
-        deletions = [bit for bit in bits(noted) if self.causality.is_deletion(bit)]
+        """Whether the tombstone may know of a deletion that had surely seen the row, whichever the mark names."""
+        noted = self.causality.of(dict.get(region.replica.tombstones, row))
+        deletions = [bit for bit in bits(noted.sure | noted.perhaps) if self.causality.is_deletion(bit)]
         return any(present.head & self.causality.past[bit].sure for bit in deletions)
 
     def _kept(self, region: StreamRegion, change: Change, seen: Seen) -> None:
@@ -113,7 +113,9 @@ class MeetingStates:
         covered = deleted and tombstone is not None and self._covers(tombstone, change, seen.deletion, about)
         if stands and covered:
             self._met(region, change.row, about, alone(seen.deletion), "deleted at home")
-        if seen.image is not None and self._judged(region, change.row, seen.image) and (self.plain or not covered):
+        # What the deletion had surely seen goes with it, and is met by it alone.
+        met = not covered or (self.plain and not seen.row.head & seen.deletion.sure)
+        if seen.image is not None and self._judged(region, change.row, seen.image) and met:
             self._met(region, change.row, about, seen.row, "settled")
             # Where its application has put back an older stamp, capture of that tells the rest.
             covered = Row(seen.image).context.covers(change.version)

@@ -73,6 +73,10 @@ class OnRecord:
         if not told.isdisjoint({(arriving, present), (present, arriving), (arriving, 0)}):
             return True
         deleted = self.is_deletion
+        if deleted(arriving) and not self.plain:
+            unseen = meeting.present.sure & ~(meeting.arriving.sure | meeting.arriving.perhaps)
+            taken = {one for one, other in told if deleted(other)}
+            return all(bit in taken for bit in bits(unseen) if not deleted(bit))
         return deleted(present) and any(one == arriving and deleted(other) for one, other in told)
 
 
