@@ -10,6 +10,7 @@ import pytest
 from distributary.adapters.aurora.catalog import KnownTables
 from distributary.adapters.aurora.dependents import PostgresDependents
 from distributary.domain.hanging import Hanging
+from distributary.domain.policies import AttributePolicy, AttributeRule
 from distributary.domain.version import MICROSECONDS, Version
 from tests.contract.aurora_sites import BOTH_WAYS, Sites
 from tests.unit.stamped_sites import deletion_of
@@ -53,6 +54,63 @@ def test_they_end_as_at_home(regions: Sites, writes: str, action: str, *, at_onc
     regions.settle()
     # then
     assert regions.same(ROWS) == wanted
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        ["UPDATE c SET note = 'new'", "UPDATE p SET code = 'b'"],
+        ["UPDATE p SET code = 'b'", "UPDATE c SET note = 'new'"],
+    ],
+)
+@pytest.mark.parametrize(
+    "policies", [{}, {"public.c.seen": AttributeRule(AttributePolicy.COUNTER)}], ids=["plain", "merging"]
+)
+def test_what_was_written_beside_an_update_that_cascades_is_not_lost(
+    regions: Sites, writes: list[str], policies: dict[str, AttributeRule]
+) -> None:
+    # given: a row that names another by a code
+    for each in regions:
+        each.dataset = replace(each.dataset, attributes=policies)
+    regions.write(
+        "CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE)",
+        "CREATE TABLE c (id int PRIMARY KEY, code text REFERENCES p (code) ON UPDATE CASCADE, note text,"
+        " seen int NOT NULL DEFAULT 0)",
+    )
+    regions.install()
+    home = regions.all[0]
+    home.write("INSERT INTO p VALUES (1, 'a')", "INSERT INTO c VALUES (1, 'a', 'old')")
+    regions.settle()
+
+    # when: one region writes both, and nobody anything else
+    home.write(*writes)
+    regions.settle()
+
+    # then
+    assert regions.same("SELECT id, code, note FROM c") == [(1, "b", "new")]
+
+
+def test_an_update_that_a_peers_trigger_repeats_does_not_win_over_what_was_done_at_home(regions: Sites) -> None:
+    # given: a number of rows that a trigger of the application keeps, which fires in every region
+    regions.write(
+        "CREATE TABLE p (id int PRIMARY KEY, rows int NOT NULL DEFAULT 0, note text)",
+        "CREATE TABLE c (id int PRIMARY KEY, p int)",
+        "CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN UPDATE public.p SET rows = rows + 1 WHERE id = NEW.p; RETURN NULL; END'",
+        "CREATE TRIGGER counted AFTER INSERT ON c FOR EACH ROW EXECUTE FUNCTION counted()",
+        "ALTER TABLE c ENABLE ALWAYS TRIGGER counted",
+    )
+    regions.install()
+    home = regions.all[0]
+    home.write("INSERT INTO p VALUES (1)")
+    regions.settle()
+
+    # when
+    home.write("INSERT INTO c VALUES (1, 1)", "UPDATE p SET note = 'new'")
+    regions.settle()
+
+    # then
+    assert regions.same("SELECT rows, note FROM p") == [(1, "new")]
 
 
 @BOTH_WAYS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from distributary.adapters.aurora import install
@@ -31,6 +33,13 @@ def test_a_table_without_a_key_is_broken(aurora: Site) -> None:
     aurora.install()
     aurora.write("CREATE TABLE t (id int)")
     assert "no primary key" in found(aurora)[('"public"."t"', "broken")].problem
+
+
+def test_a_name_that_no_table_has_is_a_risk(aurora: Site) -> None:
+    aurora.dataset = replace(aurora.dataset, tables=("public.*", "publik.*", "public.itmes"))
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY)")
+    aurora.install()
+    assert set(found(aurora)) == {("publik.*", "risk"), ("public.itmes", "risk")}
 
 
 def test_a_table_that_came_later_is_named(aurora: Site) -> None:
@@ -88,6 +97,30 @@ def test_what_may_end_otherwise_than_meant_is_a_risk(aurora: Site, statements: l
     aurora.write(*statements)
     aurora.install()
     assert problem in found(aurora)[('"public"."t"', "risk")].problem
+
+
+@pytest.mark.parametrize(
+    ("statements", "problem"),
+    [
+        (["CREATE TABLE t (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY)"], "n is GENERATED ALWAYS"),
+        (
+            ["CREATE TABLE t (id int PRIMARY KEY)", "CREATE RULE r AS ON UPDATE TO t DO ALSO NOTHING"],
+            "has the rule r: PostgreSQL merges nothing",
+        ),
+    ],
+)
+def test_what_keeps_rows_from_being_merged_as_they_are_is_broken(
+    aurora: Site, statements: list[str], problem: str
+) -> None:
+    aurora.write(*statements)
+    aurora.install()
+    assert problem in found(aurora)[('"public"."t"', "broken")].problem
+
+
+def test_a_number_that_is_drawn_for_a_key_is_written_as_it_is(aurora: Site) -> None:
+    aurora.write("CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY)")
+    aurora.install()
+    assert [severity for _, severity in found(aurora)] == ["risk"]
 
 
 def test_triggers_that_are_off_are_broken(aurora: Site) -> None:

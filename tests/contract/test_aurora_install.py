@@ -68,6 +68,13 @@ def test_tables_without_a_key_are_refused_with_the_remedy(aurora: Site) -> None:
 
 
 @BOTH_WAYS
+def test_a_key_that_is_checked_late_is_refused_with_the_remedy(aurora: Site) -> None:
+    aurora.write("CREATE TABLE a (id int PRIMARY KEY DEFERRABLE)", "CREATE TABLE b (id int PRIMARY KEY)")
+    with pytest.raises(NotInstalled, match=r'DEFERRABLE primary key: "public"."a"; make it NOT DEFERRABLE'):
+        aurora.install()
+
+
+@BOTH_WAYS
 def test_a_database_of_another_region_is_left_alone(aurora: Site) -> None:
     aurora.install()
     aurora.region = "eu-west-1"

@@ -17,7 +17,7 @@ KEYS = {
     "mood": ["'sad'", "'ok'"], "timestamptz": ["'2020-01-01 00:00:00+02'", "'infinity'"], "bytea": [r"'\x00ff'"],
     "uuid": ["gen_random_uuid()"], "jsonb": ["""'{"b": 1, "a": [1.0]}'"""], "int4range": ["'[1,5]'"],
     "text[]": ["""'{a,NULL,"x y"}'"""], 'text COLLATE "C"': ["''", r"E'a\\ \"\t水'"], "bit(3)": ["B'101'"],
-    "inet": ["'::1/64'"], "interval": ["'1 day -2 hours'"],
+    "inet": ["'::1/64'"], "interval": ["'1 day -2 hours'"], "numeric[]": ["'{1.0,2}'"], "amount": ["1.0", "2"],
 }  # fmt: skip
 """Values of keys, by type."""
 
@@ -74,7 +74,10 @@ KINDS = {
     ),
     **{
         f"a key of {kind}": Kind(
-            ("CREATE TYPE mood AS ENUM ('sad', 'ok')", f"CREATE TABLE t (id {kind} PRIMARY KEY, v int)"),
+            (
+                "CREATE TYPE mood AS ENUM ('sad', 'ok')", "CREATE DOMAIN amount AS numeric",
+                f"CREATE TABLE t (id {kind} PRIMARY KEY, v int)",
+            ),
             f"INSERT INTO t VALUES {', '.join(f'({value}, 1)' for value in values)}",
             ("UPDATE t SET v = 2", "UPDATE t SET v = 3 WHERE ctid = (SELECT max(ctid) FROM t)", "DELETE FROM t"),
         )
@@ -106,3 +109,67 @@ def test_it_arrives_though_what_was_done_last_comes_first(regions: Sites, name: 
     # then
     assert regions.same(kind.asked) == home.ask(kind.asked)
     assert [each.parking.parcels for each in regions] == [[], [], []]
+
+
+def test_an_update_that_leaves_more_large_values_alone_than_a_function_takes_arguments_travels(regions: Sites) -> None:
+    # given
+    names = [f"c{number}" for number in range(70)]
+    regions.write(f"CREATE TABLE t (id int PRIMARY KEY, v int, {', '.join(f'{name} text' for name in names)})")
+    regions.install()
+    home = regions.all[0]
+    large = "(SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 8))"
+    home.write(f"INSERT INTO t SELECT 1, 1, {', '.join([large] * len(names))}")
+    regions.settle()
+    wanted = home.ask("SELECT c0, c69 FROM t")
+
+    # when
+    home.write("UPDATE t SET v = 2")
+    regions.settle()
+
+    # then
+    assert regions.same("SELECT v, c0, c69 FROM t") == [(2, *wanted[0])]
+    assert home.parking.parcels == []
+
+
+def test_of_two_texts_of_one_key_the_newer_row_stays(regions: Sites) -> None:
+    # given: rows that wait for another
+    regions.write(
+        "CREATE TABLE p (id int PRIMARY KEY)", "CREATE TABLE t (id numeric PRIMARY KEY, p int REFERENCES p, v int)"
+    )
+    regions.install()
+    home, peer, _ = regions.all
+    home.write("INSERT INTO p VALUES (1)")
+    home.capture()
+
+    # when: they come with others that have the same keys, in other words
+    home.write(
+        "INSERT INTO t SELECT (k * 7919) % 1009, 1, 1 FROM generate_series(1, 400) k",
+        "UPDATE t SET id = id + 0.0, v = 2",
+    )
+    home.capture()
+    peer.apply_backwards()
+    regions.settle()
+
+    # then
+    assert regions.same("SELECT v, count(*) FROM t GROUP BY v") == [(2, 400)]
+
+
+def test_a_key_of_a_domain_has_one_name_whatever_its_scale(regions: Sites) -> None:
+    # given
+    regions.write("CREATE DOMAIN amount AS numeric", "CREATE TABLE t (id amount PRIMARY KEY, v int)")
+    regions.install()
+    home, peer, _ = regions.all
+    home.write("INSERT INTO t VALUES (1.0, 1)")
+    regions.settle()
+
+    # when: it is deleted, and comes again in other words
+    home.write("DELETE FROM t", "INSERT INTO t VALUES (1.00, 2)", "DELETE FROM t", "INSERT INTO t VALUES (1, 3)")
+    home.capture()
+    peer.apply_backwards()
+    regions.settle()
+
+    # then
+    assert regions.same("SELECT v FROM t") == [(3,)]
+    assert all(
+        each.ask("SELECT count(DISTINCT key) <= 1 FROM distributary.tombstones") == [(True,)] for each in regions
+    )

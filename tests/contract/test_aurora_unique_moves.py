@@ -87,6 +87,56 @@ def test_rows_that_others_hang_on_are_not_taken_for_a_moment(regions: Sites) -> 
     assert peer.ask("SELECT count(*) FROM child") == [(2,)]
 
 
+def test_values_that_other_rows_follow_are_not_emptied_for_a_moment(regions: Sites) -> None:
+    # given: rows that name others by a code, and follow where it changes
+    regions.write(
+        "CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE)",
+        "CREATE TABLE child (id int PRIMARY KEY, v int REFERENCES t (v) ON UPDATE CASCADE)",
+    )
+    regions.install()
+    home, peer, _ = regions.all
+    home.write("INSERT INTO t VALUES (1, 10), (2, 20)", "INSERT INTO child VALUES (1, 10), (2, 20)")
+    regions.settle()
+
+    # when: two exchange their codes
+    for statement in MOVES["exchanged"]:
+        home.write(statement)
+    home.capture()
+    reports = []
+    for _ in range(4):
+        reports.append(peer.apply())
+        peer.capture()
+        home.apply()
+
+    # then: the two changes wait, and what follows the rows is nowhere without one
+    assert [type(error).__name__ for error in reports[-1].failed.values()] == ["NotSettled"]
+    children = "SELECT id, v FROM child ORDER BY id"
+    assert peer.ask(children) == home.ask(children) == [(1, 20), (2, 10)]
+
+
+@pytest.mark.parametrize("column", ["int CHECK (v IS NOT NULL)", "mandatory"])
+def test_values_are_exchanged_that_may_not_be_missing_though_no_column_says_so(regions: Sites, column: str) -> None:
+    # given
+    regions.write("CREATE DOMAIN mandatory AS int NOT NULL", f"CREATE TABLE t (id int PRIMARY KEY, v {column} UNIQUE)")
+    regions.install()
+    home = regions.all[0]
+    home.write("INSERT INTO t VALUES (1, 10), (2, 20)")
+    regions.settle()
+
+    # when
+    for statement in (
+        "UPDATE t SET v = 0 WHERE id = 1",
+        "UPDATE t SET v = 10 WHERE id = 2",
+        "UPDATE t SET v = 20 WHERE id = 1",
+    ):
+        home.write(statement)
+    regions.settle()
+
+    # then
+    assert regions.same(ROWS) == [(1, 20), (2, 10)]
+    assert [each.parking.parcels for each in regions] == [[], [], []]
+
+
 def test_a_row_in_the_way_of_which_only_some_must_differ_is_waited_for(regions: Sites) -> None:
     # given
     regions.write("CREATE TABLE t (id int PRIMARY KEY, v int)", "CREATE UNIQUE INDEX ON t (v) WHERE v > 0")

@@ -19,7 +19,7 @@ from distributary.domain.errors import UnknownTable
 PARTS = re.compile(
     r"""
     (?P<identifier>"(?:[^"]|"")*") | (?P<literal>'(?:[^']|'')*') | (?P<word>\w+) | (?P<parameter>\$\d+) | (?P<space>\s+)
-    | (?P<sign>[(),.:=*|<>-])
+    | (?P<sign>[][(),.:=*|<>-])
     """,
     re.VERBOSE,
 )

@@ -25,7 +25,8 @@ GENERATION = "policies of generation "
 class ColumnInfo:
     """A column. type: as PostgreSQL formats it, without its modifier: a cast to it neither cuts nor rounds.
 
-    always: an identity that only an insert can give a value to (GENERATED ALWAYS AS IDENTITY).
+    always: an identity that only an insert can give a value to (GENERATED ALWAYS AS IDENTITY). base: of a domain, the
+    type that it narrows, else its own.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ColumnInfo:
     generated: bool
     not_null: bool
     always: bool = False
+    base: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,10 @@ class Table:
 _TABLES = f"""
     SELECT n.nspname::text, c.relname::text, pg_catalog.jsonb_build_object(
       'columns', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(a.attname::text,
-            pg_catalog.format_type(a.atttypid, -1), a.attgenerated <> '', a.attnotnull, a.attidentity = 'a')
-              ORDER BY a.attnum)
-          FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+            pg_catalog.format_type(a.atttypid, -1), a.attgenerated <> '', a.attnotnull, a.attidentity = 'a',
+            pg_catalog.format_type(coalesce(nullif(y.typbasetype, 0), y.oid), -1)) ORDER BY a.attnum)
+          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
       'indexes', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(i.relname::text, x.indisprimary,
             (SELECT pg_catalog.jsonb_agg(a.attname::text ORDER BY a.attname::text COLLATE "C")
              FROM pg_catalog.pg_attribute a
@@ -96,10 +99,13 @@ ALTERED = f"""SELECT r.relation, r.columns IS NOT DISTINCT FROM (
     FROM {SCHEMA}.relations r ORDER BY 1"""
 """Which tables have other columns than when they were taken in."""
 
-DISARMED = rf"""SELECT r.relation FROM {SCHEMA}.relations r WHERE pg_catalog.to_regclass(r.relation) IS NOT NULL AND (
-        SELECT count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = pg_catalog.to_regclass(r.relation)
-        AND t.tgname LIKE '~distributary\_%' AND t.tgenabled = 'A') < 3 ORDER BY 1"""
-"""Which tables lack one of our three triggers, or have one that does not fire in every session."""
+DISARMED = rf"""SELECT r.relation FROM {SCHEMA}.relations r
+    WHERE pg_catalog.to_regclass(r.relation) IS NOT NULL AND EXISTS (
+        SELECT FROM (SELECT pg_catalog.to_regclass(r.relation) AS relid
+                     UNION SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass(r.relation))) part
+        WHERE (SELECT count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = part.relid
+        AND t.tgname LIKE '~distributary\_%' AND t.tgenabled = 'A') < 3) ORDER BY 1"""
+"""Which tables, or partitions of theirs, lack one of our three triggers or have one that does not always fire."""
 
 
 def tables(session: Session, patterns: Sequence[str]) -> list[Table]:
@@ -121,7 +127,9 @@ def tables(session: Session, patterns: Sequence[str]) -> list[Table]:
 
 
 def _table(name: TableName, told: dict[str, list[list[object]] | None]) -> Table:
-    columns = [ColumnInfo(str(n), str(t), bool(g), bool(r), bool(i)) for n, t, g, r, i in told["columns"] or ()]
+    columns = [
+        ColumnInfo(str(n), str(t), bool(g), bool(r), bool(i), str(b)) for n, t, g, r, i, b in told["columns"] or ()
+    ]
     indexes = [(str(n), bool(primary), tuple(map(str, parts or ()))) for n, primary, parts in told["indexes"] or ()]  # type: ignore[call-overload]
     return Table(
         name=name,
@@ -166,7 +174,7 @@ def key_text_sql(table: Table, alias: str) -> str:
 def _key_part(table: Table, alias: str, name: str) -> str:
     column = table.column(name)
     part = f"{alias}.{quoted(name)}"
-    if column is not None and column.type.startswith("numeric"):
+    if column is not None and (column.base or column.type) == "numeric":
         return f"pg_catalog.trim_scale({part})::text"
     return f"{part}::text"
 

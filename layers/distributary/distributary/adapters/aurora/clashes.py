@@ -14,7 +14,7 @@ from distributary.adapters.aurora.names import TableName, literal, quoted, table
 from distributary.adapters.aurora.session import Session
 from distributary.adapters.aurora.unique_indexes import rivals_sql, unique_index
 from distributary.domain.change import Change
-from distributary.domain.errors import NotSettled, SchemaDiffers, UniqueClash
+from distributary.domain.errors import NotSettled, RejectedByDatabase, SchemaDiffers, UniqueClash
 from distributary.domain.image import STAMP_ATTRIBUTE, Image
 from distributary.domain.row import Row
 from distributary.domain.stamp import Stamp, Writer
@@ -55,13 +55,19 @@ class PostgresClashes:
         emptied = next((name for name in can_be_empty if _may_be_empty(table, name)), None)
         if emptied is None and table.stateful:
             raise NotSettled("a row in its way keeps a state, so it cannot be taken and put back")
-        statement = _take_for_a_moment(table) if emptied is None else _empty(table, emptied)
+        ways = [] if emptied is None else [_empty(table, emptied)]
+        ways += [] if table.stateful else [_take_for_a_moment(table)]
         for key, row in rows:
             stamp = row.image.get(STAMP_ATTRIBUTE, {}).get("S")
-            try:
-                self._session.run(statement, *parameters([stamp], *([key[name]["S"]] for name in table.key)))
-            except UniqueClash as taken:
-                raise NotSettled("there is no room for a row in its way, not for a moment either") from taken
+            texts = parameters([stamp], *([key[name]["S"]] for name in table.key))
+            for way in ways:
+                try:
+                    self._session.run(way, *texts)
+                    break
+                except RejectedByDatabase:  # another row has that, or a CHECK wants a value to be there
+                    continue
+            else:
+                raise NotSettled("there is no room for a row in its way, not for a moment either")
 
     def renounce(self, change: Change) -> None:
         """See `ports.Clashes`."""
@@ -83,7 +89,10 @@ def _empty(table: Table, column: str) -> str:
     ours = f"pg_catalog.regexp_replace(t.{STAMP_ATTRIBUTE}, '^([^ ]+) [^ ]', '\\1 {Writer.REPLICATION.value}')"
     return f"""{rows(table, table.key, EXPECTED)}
 UPDATE {table.name.text()} t SET {quoted(column)} = NULL, {STAMP_ATTRIBUTE} = {ours} FROM s, {APPLYING}
-WHERE {same_key(table)} AND {as_expected()}"""
+WHERE {same_key(table)} AND {as_expected()}
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid
+    AND a.attnum = ANY (f.confkey) WHERE f.confrelid = {literal(table.name.text())}::pg_catalog.regclass
+    AND f.contype = 'f' AND f.confupdtype IN ('c', 'n', 'd') AND a.attname = {literal(column)})"""
 
 
 def _take_for_a_moment(table: Table) -> str:

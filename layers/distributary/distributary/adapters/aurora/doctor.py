@@ -11,6 +11,7 @@ from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, Table, tables
 from distributary.adapters.aurora.install import slot_of
 from distributary.adapters.aurora.policy_checks import may_be_null, unfit_rules
 from distributary.adapters.aurora.session import Session
+from distributary.adapters.aurora.table_checks import CHECKS
 from distributary.domain.dataset import Dataset
 
 RETAINED_MUCH = 1 << 30
@@ -43,11 +44,21 @@ def examine(session: Session, dataset: Dataset) -> list[Finding]:
         *_parameters(session),
         *_rights(session),
         *_installation(session, dataset),
+        *_absent(dataset, there),
         *_policies(dataset, there),
         *_tables(session, there),
         *_circle(there),
     ]
     return sorted(found, key=lambda finding: (finding.severity is not Severity.BROKEN, finding.subject))
+
+
+def _absent(dataset: Dataset, there: Sequence[Table]) -> Iterator[Finding]:
+    """What `tables` names and the database lacks, or has no table in."""
+    for wanted in dataset.tables:
+        schema, _, name = wanted.rpartition(".")
+        if not any(each.name.schema == schema and name in ("*", each.name.name) for each in there):
+            remedy = f"create it and install again, or correct [datasets.{dataset.name}] tables in replication.toml"
+            yield Finding(Severity.RISK, wanted, "names no table that is there", remedy)
 
 
 def compare(seen: Mapping[str, Sequence[Table]]) -> list[Finding]:
@@ -94,10 +105,14 @@ def _parameters(session: Session) -> Iterator[Finding]:
     told: dict[str, str] = dict(
         session.run(
             "SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ('wal_level', 'max_replication_slots',"
-            " 'max_wal_senders', 'rds.logical_replication', 'output_plugin_libraries', 'max_slot_wal_keep_size')"
+            " 'max_wal_senders', 'rds.logical_replication', 'output_plugin_libraries', 'max_slot_wal_keep_size',"
+            " 'server_encoding')"
         )
     )
     group = "in the cluster's parameter group, and restart the writer"
+    if told["server_encoding"] not in ("UTF8", "LATIN1"):
+        problem = f"is {told['server_encoding']}: a text that has none in UTF-8 ends the reading of the log"
+        yield Finding(Severity.RISK, "server_encoding", problem, "move the tables to a database with ENCODING 'UTF8'")
     if told.get("rds.logical_replication", "on") not in ("on", "1"):
         yield Finding(Severity.BROKEN, "rds.logical_replication", "is off", f"set it to 1 {group}")
     if told["wal_level"] != "logical":
@@ -202,65 +217,11 @@ def _tables(session: Session, some: Sequence[Table]) -> Iterator[Finding]:
                 f"{name} is unique in {', '.join(columns)}: of rows that clash between regions the older is deleted"
             )
             yield Finding(Severity.RISK, subject, problem, "make such values in one region, or put them into the key")
-        for sql, problem, remedy in _CHECKS:
-            for (part,) in session.run(sql, subject):
-                yield Finding(Severity.RISK, subject, problem.format(part), remedy)
+        for check in CHECKS:
+            severity = Severity.BROKEN if check.breaks else Severity.RISK
+            for (part,) in session.run(check.query, subject):
+                yield Finding(severity, subject, check.problem.format(part), check.remedy)
 
 
 _DISABLED = """SELECT t.tgrelid::regclass::text, t.tgname::text FROM pg_catalog.pg_trigger t
     WHERE t.tgname LIKE '~distributary\\_%' AND t.tgenabled = 'D' ORDER BY 1, 2"""
-_NUMBERED = """SELECT a.attname::text FROM pg_catalog.pg_attribute a
-    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
-      AND (a.attidentity <> '' OR pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%')"""
-_TRIGGERS = """SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1::regclass
-    AND NOT t.tgisinternal AND t.tgname NOT LIKE '~distributary\\_%' AND t.tgenabled <> 'D'"""
-_COLLATED = """SELECT a.attname::text FROM pg_catalog.pg_index i
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-    JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
-    WHERE i.indrelid = $1::regclass AND i.indisprimary AND NOT c.collisdeterministic"""
-_PARTLY_UNIQUE = """SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i
-    WHERE i.indrelid = $1::regclass AND i.indisunique AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)"""
-_EXCLUDING = """SELECT c.conname::text FROM pg_catalog.pg_constraint c WHERE c.conrelid = $1::regclass
-    AND (c.contype = 'x' OR pg_catalog.to_jsonb(c) ->> 'conperiod' = 'true')"""
-_HIDDEN = "SELECT current_user::text WHERE pg_catalog.row_security_active($1::regclass::oid)"
-_UNIDENTIFIED = """SELECT c.relreplident::text FROM pg_catalog.pg_class c
-    WHERE c.oid = $1::regclass AND c.relreplident = 'n'"""
-_CHECKS = (
-    (
-        _NUMBERED,
-        "{} is numbered by a sequence: regions draw the same numbers",
-        "use gen_random_uuid(), or let sequences start apart with an INCREMENT of the number of regions",
-    ),
-    (
-        _TRIGGERS,
-        "the trigger {} fires on replicated rows too, and may change them",
-        "give it WHEN (current_setting('distributary.applying', true) IS DISTINCT FROM 'on')",
-    ),
-    (
-        _COLLATED,
-        "the key {} has a collation under which unlike texts are equal",
-        "use a deterministic collation for keys",
-    ),
-    (
-        _PARTLY_UNIQUE,
-        "{} is unique over an expression or for some rows: of those that clash between regions the older is deleted",
-        "make such values in one region, or put them into the key",
-    ),
-    (
-        _EXCLUDING,
-        "{} excludes rows by more than their being equal: of rows that clash between regions the older are deleted",
-        "make such values in one region",
-    ),
-    (
-        _HIDDEN,
-        "row-level security holds for {}, so nothing is merged",
-        "run the functions as the table's owner, without FORCE ROW LEVEL SECURITY, or ALTER ROLE … BYPASSRLS",
-    ),
-    (
-        _UNIDENTIFIED,
-        "has the replica identity NOTHING: updates fail while it is published",
-        "ALTER TABLE … REPLICA IDENTITY DEFAULT",
-    ),
-)
-"""For one table each: what is looked for, what it means, what to do."""

@@ -50,6 +50,22 @@ def check_inheritance(session: Session, wanted: Sequence[Table]) -> None:
         raise NotInstalled(f"other tables inherit from {', '.join(unfit)}: {remedy}")
 
 
+def check_deferrable_keys(session: Session, wanted: Sequence[Table]) -> None:
+    """No key is checked late: it identifies no row in the log, and no insert can meet it; raises NotInstalled."""
+    late = {
+        TableName(str(schema), str(name))
+        for schema, name in session.run(
+            "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = c.oid AND indisprimary"
+            "               AND NOT indimmediate)"
+        )
+    }
+    unfit = [table.name.text() for table in wanted if table.name in late]
+    if unfit:
+        raise NotInstalled(f"with a DEFERRABLE primary key: {', '.join(unfit)}; make it NOT DEFERRABLE")
+
+
 def check_policies(dataset: Dataset, wanted: Sequence[Table]) -> None:
     """Each rule is one that its column can keep; raises NotInstalled."""
     unfit = [f"{each.subject} {each.problem}: {each.remedy}" for each in unfit_rules(dataset, wanted) if not each.early]
@@ -64,15 +80,17 @@ def _is_generated(table: Table, name: str) -> bool:
 
 def check_rights(session: Session) -> None:
     """The server decodes its log, and the role may prepare it; raises NotInstalled with everything that is missing."""
-    ((level, may_replicate, may_create, name, role),) = session.run(
+    ((level, may_replicate, may_create, name, role, encoding),) = session.run(
         "SELECT pg_catalog.current_setting('wal_level'),"
         " (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user)"
         " OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication'"
         "            AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER')),"
         " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),"
-        " pg_catalog.current_database()::text, current_user::text"
+        " pg_catalog.current_database()::text, current_user::text, pg_catalog.current_setting('server_encoding')"
     )
     missing = []
+    if encoding == "SQL_ASCII":  # its texts may be none in UTF-8: one such row, and no call reads the log any further
+        missing.append(f"{name} has the encoding SQL_ASCII: move the tables to a database with ENCODING 'UTF8'")
     if level != "logical":
         missing.append(
             f"wal_level is {level}: set rds.logical_replication = 1 in the cluster's parameters and restart the writer"

@@ -29,6 +29,8 @@ def stamp_over(region: str, max_clock_drift: int) -> str:
     return function_sql("stamp_over(one text, other text)", "text", "SET search_path = pg_catalog", rf"""
 DECLARE
     clock bigint := {CLOCK};
+    -- What a write of replication sets off is just above what it changes: what was done at home wins when it comes.
+    set_off boolean := current_setting('distributary.applying', true) IS NOT DISTINCT FROM 'on';
     moment bigint;
     transaction text := to_hex(pg_current_xact_id()::text::bigint);
     entries text;
@@ -39,7 +41,8 @@ BEGIN
     IF other !~ '{STAMP}' OR left(other, {TIMESTAMP_DIGITS})::bigint > clock + {max_clock_drift} THEN
         other := NULL;
     END IF;
-    moment := greatest(clock, left(one, {TIMESTAMP_DIGITS})::bigint + 1, left(other, {TIMESTAMP_DIGITS})::bigint + 1);
+    moment := greatest(CASE WHEN NOT set_off OR coalesce(one, other) IS NULL THEN clock END,
+                       left(one, {TIMESTAMP_DIGITS})::bigint + 1, left(other, {TIMESTAMP_DIGITS})::bigint + 1);
     SELECT string_agg(home || '=' || instant, ',' ORDER BY home COLLATE "C") INTO entries FROM (
         SELECT DISTINCT ON (home) home, instant FROM (
             SELECT split_part(entry, '=', 1) AS home, split_part(entry, '=', 2) AS instant

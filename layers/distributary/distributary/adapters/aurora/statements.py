@@ -27,7 +27,7 @@ from distributary.adapters.aurora.fragments import (
     settings,
 )
 from distributary.adapters.aurora.names import literal, quoted
-from distributary.domain.image import Image
+from distributary.domain.image import STAMP_ATTRIBUTE, Image
 
 
 @lru_cache(maxsize=256)
@@ -81,8 +81,8 @@ def insert(table: Table, columns: tuple[str, ...]) -> str:
     return f"""{rows(table, columns, *own)}, done AS (
 INSERT INTO {table.name.text()} ({listed(columns)}, {own_listed(own_columns(table))}) OVERRIDING SYSTEM VALUE
 SELECT {listed(columns, "s")}, {own_listed(own, "s")} FROM s, {APPLYING} ORDER BY {listed(table.key, "s")}
-ON CONFLICT ({listed(table.key)}) DO NOTHING RETURNING {listed(table.key)})
-SELECT s.{NUMBER} FROM s JOIN done t ON {same_key(table)}"""
+ON CONFLICT ({listed(table.key)}) DO NOTHING RETURNING {listed(table.key)}, {STAMP_ATTRIBUTE})
+SELECT s.{NUMBER} FROM s JOIN done t ON {same_key(table)} AND t.{STAMP_ATTRIBUTE} = s.{STAMP}"""
 
 
 @lru_cache(maxsize=256)
@@ -127,7 +127,8 @@ WHERE {same_tombstone(table)} AND {as_expected} AND s.{NUMBER} IN (SELECT {NUMBE
 @lru_cache(maxsize=256)
 def complete(table: Table, columns: tuple[str, ...]) -> str:
     """Of expected stamps and the key: gives number and columns (a JSON object of texts) of rows that carry them."""
-    wanted = ", ".join(f"{literal(name)}, t.{quoted(name)}::text" for name in columns)
+    # Not json_build_object, since a function takes a hundred arguments.
+    names, texts = ", ".join(map(literal, columns)), ", ".join(f"t.{quoted(name)}::text" for name in columns)
     return f"""{rows(table, table.key, EXPECTED)}
-SELECT s.{NUMBER}, pg_catalog.json_build_object({wanted})::text FROM s
+SELECT s.{NUMBER}, pg_catalog.json_object(ARRAY[{names}]::text[], ARRAY[{texts}]::text[])::text FROM s
 JOIN {table.name.text()} t ON {same_key(table)} WHERE {as_expected()}"""
