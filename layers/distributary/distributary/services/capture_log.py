@@ -17,10 +17,12 @@ from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import (
+    Contended,
     DistributaryError,
     ItemTooLarge,
     MalformedRecord,
     ParentMissing,
+    RejectedByDatabase,
     RetryLater,
     SchemaDiffers,
     SlotLost,
@@ -55,7 +57,7 @@ TROUBLE_PAUSE = 1.0
 PERIOD = 10_000_000
 """Microseconds between two reports."""
 
-COMPLETED_AT_ONCE = 100
+COMPLETED_AT_ONCE = 10
 """Rows whose large values are in memory together."""
 
 
@@ -208,6 +210,12 @@ class CaptureLog:
             return [inserted.change(at) for at in self.bulk_of(inserted.table).outlived(inserted)]
         except (UnknownTable, SchemaDiffers):  # dropped or altered since, and its rows with it
             return []
+        except RejectedByDatabase:  # a key that is none any more, since its column has another type now
+            middle = len(inserted) // 2
+            if not middle:
+                return []
+            first, second = inserted.slice(0, middle), inserted.slice(middle, len(inserted))
+            return [*self._outlived(first), *self._outlived(second)]
 
     def _bury(self, inserted: Sequence[Change], report: LogReport) -> None:
         tables: dict[str, list[Change]] = {}
@@ -219,14 +227,23 @@ class CaptureLog:
                 self._bury_in(self.replica_of(table), changes, report)
 
     def _bury_in(self, replica: Replica, inserted: Sequence[Change], report: LogReport) -> None:
-        noted = replica.look_back([change.key for change in inserted])
+        try:
+            noted = replica.look_back([change.key for change in inserted])
+        except RejectedByDatabase:  # as above
+            middle = len(inserted) // 2
+            for some in (inserted[:middle], inserted[middle:]) if middle else ():
+                self._bury_in(replica, some, report)
+            return
         changes = [change for change in inserted if noted[key_text(change.key)] is not None]
         now, drift = self.clock(), self.dataset.max_clock_drift
         place = Place(self.dataset.name, inserted[0].table, self.region, now, drift, "")
         settle = settling_inserted(self.dataset, place.table)
         decisions = [(change.key, settle(change.key, place)) for change in changes]
         for change, result in zip(changes, run(replica, decisions, partial(self._keep, report)), strict=True):
-            if isinstance(result, Unacceptable | ParentMissing):
+            if isinstance(result, Contended):  # an application keeps the row locked: it can wait in our own inbox
+                later = list(pack(self.dataset, self.region, [_deletion(change, noted[key_text(change.key)])]))
+                self.handover.outbox.hold(self.region, later)
+            elif isinstance(result, Unacceptable | ParentMissing):
                 # Such as a child that keeps its parent here. Waiting would keep all others; a redrive tries again.
                 payload = "".join(pack(self.dataset, self.region, [_deletion(change, noted[key_text(change.key)])]))
                 self._incidents.park([self._incidents.parcel(result, payload, redrivable=True)], report)

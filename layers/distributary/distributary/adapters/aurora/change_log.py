@@ -26,7 +26,7 @@ SIZE, BYTES = 2_000, 4_000_000
 """At most so many changes, and about so many bytes of messages, are a portion, whatever the size of a transaction."""
 
 FETCHED = 200
-"""Messages that are fetched at once: what is in memory beyond a portion, however large they are."""
+"""Messages that are fetched at once, which are in memory beyond a portion; fewer where they are large."""
 
 KEPT = 1_000_000
 """Bytes of log that tell nothing which the slot keeps before it is told to go on: each reading looks through them."""
@@ -34,8 +34,11 @@ KEPT = 1_000_000
 PURGED_AT_ONCE = 5_000
 TOMBSTONE_DAYS = 45
 
-_PEEK = """SELECT xid::text, lsn::text, data FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, NULL, $2::integer,
+_PEEK = f"""SELECT xid::text, lsn::text, data, coalesce(pg_catalog.avg(pg_catalog.octet_length(data))
+        OVER (ROWS BETWEEN 1 FOLLOWING AND {FETCHED} FOLLOWING), 0)::bigint
+    FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, NULL, $2::integer,
     'proto_version', '1', 'publication_names', $3)"""
+"""With the mean size of the next messages, which nobody would know before they are here."""
 _PEEK_ON = f"""{_PEEK} WHERE xid::text <> $4 OR lsn >= $5::pg_lsn
     OR pg_catalog.get_byte(data, 0) IN ({ord("B")}, {ord("R")}, {ord("Y")})"""
 """Leaves out what a call that ended within the transaction has handed over, but not what tells of the tables."""
@@ -48,10 +51,12 @@ _SLOT = f"""SELECT s.confirmed_flush_lsn::text, coalesce(s.wal_status, 'reserved
          THEN coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), s.restart_lsn), 0)::bigint END
     FROM (SELECT) one LEFT JOIN pg_catalog.pg_replication_slots s
     ON s.slot_name = $1 AND s.database = pg_catalog.current_database()"""
-_CHECKPOINT = f"""INSERT INTO {SCHEMA}.checkpoint AS known (slot, lsn, within) VALUES ($1, $2::pg_lsn, $3)
+_CHECKPOINT = f"""INSERT INTO {SCHEMA}.checkpoint AS known (slot, lsn, within, at)
+    VALUES ($1, $2::pg_lsn, $3, pg_catalog.to_timestamp($4::bigint / 1e6))
     ON CONFLICT (slot) DO UPDATE SET lsn = greatest(known.lsn, excluded.lsn), within = excluded.within,
-        at = pg_catalog.clock_timestamp()"""
-_WITHIN = f"UPDATE {SCHEMA}.checkpoint SET within = $2, at = pg_catalog.clock_timestamp() WHERE slot = $1"
+        at = excluded.at"""
+"""at: up to when the log was read, long ago where there is much to read: what a new slot is told begins there."""
+_WITHIN = f"UPDATE {SCHEMA}.checkpoint SET within = $2 WHERE slot = $1"
 _ADVANCE = """SELECT pg_catalog.pg_replication_slot_advance(slot_name, $2::pg_lsn)
     FROM pg_catalog.pg_replication_slots WHERE slot_name = $1 AND confirmed_flush_lsn < $2::pg_lsn"""
 _OLD = f"deleted_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => {TOMBSTONE_DAYS})"
@@ -66,6 +71,11 @@ class Identity:
     dataset: str
     region: str
     slot: str
+
+
+def _next(last: Row | None) -> int:
+    """How many messages to fetch after the last one: a quarter of the bytes that a portion may have, or about so."""
+    return 1 if last is None else max(1, min(FETCHED, BYTES // 4 // max(1, int(last[3]))))
 
 
 class PostgresChangeLog:
@@ -86,6 +96,7 @@ class PostgresChangeLog:
         self._reader, self._session, self._table_of, self._now = reader, session, table_of, now
         self._identity, self._slot = identity, identity.slot
         self._seen, self._within, self._kept_from = "", "", 0
+        self._read_to = 0
 
     def hold(self) -> Holding | None:
         """See `ports.ChangeLog`. The lock is the session's, so it ends with the session, however that ends."""
@@ -107,6 +118,7 @@ class PostgresChangeLog:
 
         That end is what has reached the disk, since the slot reads no further.
         """
+        looked_at = self._now()
         ((end,),) = self._session.run("SELECT pg_catalog.pg_current_wal_flush_lsn()::text")
         if end == self._seen:
             return
@@ -114,17 +126,19 @@ class PostgresChangeLog:
         at, size = "", 0
         with closing(self._peek(limit)) as fetched:
             for rows in fetched:
-                xid, lsn, _ = rows[-1]
+                xid, lsn, *_ = rows[-1]
                 at = f"{xid} {lsn}"
-                size += sum(len(data) for _, _, data in rows)
-                assembler.take(data for _, _, data in rows)
+                size += sum(len(data) for _, _, data, _ in rows)
+                assembler.take(data for _, _, data, _ in rows)
                 if assembler.kept > SIZE - FETCHED or size >= BYTES:
+                    self._read_to = assembler.committed_at or self._read_to
                     yield assembler.portion(at)
                     size = 0
             if size:
+                self._read_to = assembler.committed_at or self._read_to
                 yield assembler.portion(at)
         if not at:
-            self._seen = end
+            self._seen, self._read_to = end, looked_at
 
     def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
         """See `ports.ChangeLog`."""
@@ -145,7 +159,7 @@ class PostgresChangeLog:
             end = parse_lsn(self._seen) if self._seen else 0
             if end < self._kept_from + KEPT:
                 return
-        self._session.run(_CHECKPOINT, self._slot, format_lsn(end), within)
+        self._session.run(_CHECKPOINT, self._slot, format_lsn(end), within, self._read_to)
         self._reader.run(_ADVANCE, self._slot, format_lsn(end))
         self._kept_from = end
 
@@ -155,7 +169,7 @@ class PostgresChangeLog:
         parameters: tuple[Parameter, ...] = (self._slot, limit, self._slot)
         if self._within:
             sql, parameters = _PEEK_ON, (*parameters, *self._within.split(" "))
-        return self._reader.stream(sql, *parameters, size=FETCHED)
+        return self._reader.stream(sql, *parameters, size=_next)
 
     def _complete(self, name: TableName, some: Sequence[Logged]) -> Sequence[Logged]:
         """The writes of one table with the columns that are still there; as they were where it cannot be asked."""
@@ -198,7 +212,7 @@ class PostgresChangeLog:
         if status == "lost":
             raise SlotLost(f"slot {self._slot} is invalid; handed over was all up to {checkpoint}")
         if checkpoint is None:
-            self._session.run(_CHECKPOINT, self._slot, confirmed, "")
+            self._session.run(_CHECKPOINT, self._slot, confirmed, "", 0)  # nothing of it is read
         elif parse_lsn(confirmed) > parse_lsn(checkpoint):
             raise SlotLost(f"slot {self._slot} was consumed by somebody else, from {checkpoint} to {confirmed}")
         self._kept_from = parse_lsn(confirmed)

@@ -50,7 +50,9 @@ class PsycopgSession:
         with self._translated(), self._open().transaction():
             yield
 
-    def stream(self, sql: str, *parameters: Parameter, size: int) -> Generator[list[Row], None, None]:
+    def stream(
+        self, sql: str, *parameters: Parameter, size: Callable[[Row | None], int]
+    ) -> Generator[list[Row], None, None]:
         """See `session.StreamingSession`: a cursor of the server's, in a transaction that ends with the reading.
 
         Rows come in binary form: bytes are half as long, and nobody turns them into digits and back.
@@ -59,7 +61,9 @@ class PsycopgSession:
             connection = self._open()
             with connection.transaction(), psycopg.RawServerCursor(connection, "distributary") as cursor:
                 cursor.execute(sql.encode(), parameters, binary=True)
-                while rows := cursor.fetchmany(size):
+                last: Row | None = None
+                while rows := cursor.fetchmany(size(last)):
+                    last = rows[-1]
                     yield rows
 
     def close(self) -> None:

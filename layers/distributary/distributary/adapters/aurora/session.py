@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
@@ -12,6 +12,7 @@ Row: TypeAlias = tuple[Any, ...]
 SETTINGS = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
+    "lc_monetary": "C",
     "TimeZone": "UTC",
     "extra_float_digits": "1",
     "bytea_output": "hex",
@@ -54,6 +55,11 @@ class StreamingSession(Session, Protocol):
     Only a direct connection is one: the Data API neither streams nor keeps anything between transactions.
     """
 
-    def stream(self, sql: str, *parameters: Parameter, size: int) -> Generator[list[Row], None, None]:
-        """The rows of one statement, `size` at a time; the session is busy until the end, or `close`, of it."""
+    def stream(
+        self, sql: str, *parameters: Parameter, size: Callable[[Row | None], int]
+    ) -> Generator[list[Row], None, None]:
+        """The rows of one statement; the session is busy until the end, or `close`, of it.
+
+        size: how many come next, by the last of those that came before.
+        """
         ...

@@ -60,13 +60,17 @@ class Assembler:
     region: str
     table_of: Callable[[TableName, bool], Table]
     now: int
+    committed_at: int = 0
+    """When the last transaction that has ended was committed; 0 where none has."""
     _decoder: Decoder = field(default_factory=Decoder)
     _begun: Begin | None = None
     _ordinal: int = 0
     _tables: dict[int, _Known] = field(default_factory=dict)
     _writes: list[Logged] = field(default_factory=list)
     _blocks: list[LoggedBlock] = field(default_factory=list)
-    _arrived: dict[TableName, Arrivals] = field(default_factory=dict)
+    _arrived: dict[tuple[TableName, tuple[str, ...]], Arrivals] = field(default_factory=dict)
+    _untold: set[tuple[TableName, int]] = field(default_factory=set)
+    """Whose tombstones have no key that the catalogue knows: to ask it takes a look at all tables."""
     _overtaken: int = 0
     _alerts: list[Alert] = field(default_factory=list)
     _refused: list[Refused] = field(default_factory=list)
@@ -98,7 +102,7 @@ class Assembler:
         elif isinstance(message, Begin):
             self._begun, self._ordinal = message, 0
         elif isinstance(message, Commit):
-            self._begun, self._end = None, message.end_lsn
+            self._begun, self._end, self.committed_at = None, message.end_lsn, message.committed_at
         elif isinstance(message, Described):
             self._described(message.relation)
         elif isinstance(message, Truncate):
@@ -163,9 +167,11 @@ class Assembler:
             self._refuse(AlertKind.UNSTAMPED, known.name, texts)
         elif stamp.split(" ", 2)[1:2] and stamp.split(" ", 2)[1] in _ECHOES:
             self._echoes += 1
-            if isinstance(message, Insert) and known.key:
-                arrivals = self._arrived.setdefault(known.name, Arrivals(known.name.text(), known.key))
-                arrivals.note(texts, stamp)
+            key = known.key or ()
+            # The catalogue's key may be of columns that the table did not have yet.
+            if isinstance(message, Insert) and key and all(isinstance(texts.get(name), str) for name in key):
+                kind = known.name, key  # the table may be made anew, with another key
+                self._arrived.setdefault(kind, Arrivals(known.name.text(), key)).note(texts, stamp)
         elif known.key is None:
             self._deletion(texts, stamp)
         else:
@@ -174,13 +180,16 @@ class Assembler:
     def _deletion(self, texts: Texts, stamp: str) -> None:
         name, values = table_name(str(texts["relation"])), json.loads(str(texts["key"]))
         key: Image | None = None
-        try:
-            names = self.table_of(name, False).key
-            names = names if len(names) == len(values) else self.table_of(name, True).key
-            if len(names) == len(values):
-                key = {column: {"S": text} for column, text in zip(names, values, strict=True)}
-        except UnknownTable:  # dropped since: the tombstone alone does not name the columns
-            pass
+        if (name, len(values)) not in self._untold:
+            try:
+                names = self.table_of(name, False).key
+                names = names if len(names) == len(values) else self.table_of(name, True).key
+                if len(names) == len(values):
+                    key = {column: {"S": text} for column, text in zip(names, values, strict=True)}
+            except UnknownTable:  # dropped since: the tombstone alone does not name the columns
+                pass
+        if key is None:
+            self._untold.add((name, len(values)))
         change = self._change(name, key, None, stamp, texts)
         if change is not None:
             self._writes.append(Logged(change, stamp))

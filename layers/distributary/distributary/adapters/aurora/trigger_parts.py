@@ -30,7 +30,7 @@ QUERY = "STABLE SET plan_cache_mode = force_generic_plan"
 
 _STABLE = ("smallint", "integer", "bigint", "uuid", "text", "character", "numeric", "boolean", "name")
 """Beginnings of types whose text depends on no setting."""
-_TEXT_SETTINGS = ("DateStyle", "IntervalStyle", "TimeZone", "extra_float_digits", "bytea_output")
+_TEXT_SETTINGS = ("DateStyle", "IntervalStyle", "TimeZone", "extra_float_digits", "bytea_output", "lc_monetary")
 
 
 def same_key(table: Table) -> str:
