@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cli.databases import (
@@ -34,6 +34,8 @@ from local.world import PROJECT
 
 app = typer.Typer(no_args_is_help=True, help="Prepare Aurora PostgreSQL databases for replication.")
 console = Console(highlight=False, soft_wrap=True)
+
+HEADINGS = ("region", "severity", "subject", "problem", "what to do")
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL and run none of it.")]
 NewSlot = Annotated[
@@ -130,7 +132,7 @@ def doctor(
     with told_plainly():
         wanted = Database(dsn, host, port, database, user, authorities, cluster_arn, secret_arn)
         chosen = targets(replication, dataset, region, wanted)
-        table = Table("region", "severity", "subject", "problem", "what to do")
+        table = Table(*[Column(title, overflow="fold") for title in HEADINGS])
         broken = False
         seen: dict[str, list[Described]] = {}
         for target in chosen:

@@ -39,9 +39,10 @@ def targets(replication: Path, dataset: str, region: str, wanted: Database) -> l
     chosen = _dataset(replication, dataset)
     if wanted.cluster_arn and (wanted.dsn or wanted.host or not wanted.secret_arn):
         raise InvalidSettings("--cluster-arn: takes --secret-arn, and neither --dsn nor --host; name one way there")
-    if wanted.dsn or wanted.host or wanted.cluster_arn:
-        if region not in chosen.regions:
-            raise InvalidSettings(f"--region: {region!r} is no region of {chosen.name}; name one of {chosen.regions}")
+    named = bool(wanted.dsn or wanted.host or wanted.cluster_arn)
+    if region not in (chosen.regions if named else ("", *chosen.regions)):
+        raise InvalidSettings(f"--region: {region!r} is no region of {chosen.name}; name one of {chosen.regions}")
+    if named:
         return [Target(chosen, region, wiring_aurora.operator_session(wanted, region))]
     running = local_world.recorded()
     if running is None or running.process() is None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from cli.plainly import told_plainly
 from distributary import wiring
@@ -25,11 +26,17 @@ Reason = Annotated[str, typer.Option(help="Only those with this reason, such as 
 def show(dataset: Dataset, region: Region, limit: Limit = 50) -> None:
     """Show reason, age and advice of each."""
     with told_plainly():
-        taken = wiring.parked(dataset, region).take(limit)
-    table = Table("reason", "detail", "age", "redrivable", "what to do")
+        queue = wiring.parked(dataset, region)
+        taken = queue.take(limit)
+        for receipt, _ in taken:  # looking must not hide them from the command that follows
+            queue.put_back(receipt)
+    table = Table()
+    for title in ("reason", "detail", "age", "redrivable", "what to do"):
+        table.add_column(title, overflow="fold")  # a terminal's width cuts nothing off
     for _, parcel in taken:
         age = f"{(time.time() - parcel.parked_at / 1e6) / 60:.0f} min"
-        table.add_row(parcel.reason, parcel.detail, age, "yes" if parcel.redrivable else "no", parcel.hint)
+        parts = (parcel.reason, parcel.detail, age, "yes" if parcel.redrivable else "no", parcel.hint)
+        table.add_row(*map(Text, parts))
     console.print(table if taken else NOTHING)
 
 
@@ -51,7 +58,8 @@ def discard(dataset: Dataset, region: Region, reason: Reason, limit: Limit = 100
     """Forget parked payloads of one reason for good."""
     with told_plainly():
         queue = wiring.parked(dataset, region)
-        chosen = [receipt for receipt, parcel in queue.take(limit) if parcel.reason == reason]
-        for receipt in reversed(chosen):
-            queue.discard(receipt)
-    console.print(f"{len(chosen)} {reason}: discarded")
+        taken = queue.take(limit)
+        chosen = [receipt for receipt, parcel in taken if parcel.reason == reason]
+        for receipt, parcel in reversed(taken):
+            (queue.discard if parcel.reason == reason else queue.put_back)(receipt)
+    console.print(f"{len(chosen)} {reason}: discarded" if taken else NOTHING)

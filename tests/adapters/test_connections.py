@@ -75,6 +75,17 @@ def test_a_dsn_is_taken_as_it_is_and_no_token_is_signed(opened: list[dict[str, A
     assert (opened[0]["dsn"], "host" in opened[0], signer.asked) == ("host=x password=y", False, [])
 
 
+@pytest.mark.parametrize(
+    "dsn", ["postgres+psycopg://master:hunter2@db/shop", "postgresql://master:100%hunter2@db/shop", "jdbc:hunter2"]
+)
+def test_a_dsn_that_is_none_is_not_repeated(opened: list[dict[str, Any]], dsn: str) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        connector(Database(dsn=dsn), Signer(), REGION)()
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert opened == []
+
+
 @pytest.mark.parametrize("database", [WRITER, Database(dsn="host=x")], ids=["by IAM", "by DSN"])
 def test_every_connection_ends_waiting_and_speaks_unicode(opened: list[dict[str, Any]], database: Database) -> None:
     connector(database, Signer(), REGION)()

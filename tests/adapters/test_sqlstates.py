@@ -145,6 +145,11 @@ def test_a_connection_that_broke_before_the_server_could_say_why_is_retried() ->
     assert type(error_of(None, "the connection is lost")) is Unavailable
 
 
+def test_a_value_of_a_row_is_not_told() -> None:
+    error = error_of("22P02", 'invalid input syntax for type integer: "DE02 1203"')
+    assert str(error) == "22P02: invalid input syntax for type integer"
+
+
 def test_a_code_says_why() -> None:
     assert str(error_of("22001", "value too long")) == "22001: value too long"
 

@@ -101,6 +101,11 @@ MISTAKES = {
     **{f"redact {value}": Mistake(
         ORDERS + f"redact = {value}", "datasets.orders.redact", "write a text of 1 to 255 characters")
        for value in ("[5]", '[""]', '[["email"]]')},
+    **{f"redact {value}": Mistake(
+        'datasets.shop = { engine = "aurora", replicas = ["us-east-1", "eu-west-1"],'
+        f' tables = ["public.items", "audit.*"], redact = ["{value}"] }}', "datasets.shop.redact",
+        f'write the column alone, "{value.split(".")[2]}"')
+       for value in ("public.items.card", "audit.any.iban")},
     "redact twice": Mistake(ORDERS + 'redact = ["email", "email"]', "datasets.orders.redact", "keep one"),
 }  # fmt: skip
 

@@ -76,6 +76,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / name / "prices.py").write_text(FUNCTIONS, encoding="utf-8")
     (tmp_path / name / "broken.py").write_text("def", encoding="utf-8")
     (tmp_path / name / "raising.py").write_text("1 / 0", encoding="utf-8")
+    (tmp_path / name / "leaving.py").write_text("import sys\nsys.exit(0)", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     return f"{name}.prices"
 
@@ -133,6 +134,7 @@ def test_what_does_not_take_two_values_is_refused(function: Callable[[str], Join
         ("{}.prices:nothing", "AttributeError: module"),
         ("{}.broken:larger", "SyntaxError: invalid syntax"),
         ("{}.raising:larger", "ZeroDivisionError: division by zero"),
+        ("{}.leaving:larger", "SystemExit: 0"),
     ],
 )
 def test_what_cannot_be_imported_is_refused_with_its_key(module: str, instead: str, why: str) -> None:

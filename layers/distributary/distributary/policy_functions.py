@@ -51,7 +51,7 @@ def guarded(name: str, where: str) -> Join:
     module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         told = f"{type(error).__name__}: {error}"
         raise InvalidSettings(f"{where}: {name} cannot be imported ({told}); {remedy}") from error
     if not callable(found) or not _takes_two(found):

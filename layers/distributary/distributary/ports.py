@@ -236,6 +236,10 @@ class Parked(Protocol):
         """Forget a parcel for good."""
         ...
 
+    def put_back(self, receipt: str) -> None:
+        """Let a parcel that was taken be taken again at once."""
+        ...
+
 
 class Waiting(Protocol):
     """The queue that a function consumes, as far as it decides when a message comes again."""

@@ -90,7 +90,7 @@ def _with_policies(file: SettingsFile, table: Mapping[str, Any], here: str, data
         attributes=attributes(file, table.get("attributes", {}), f"{here}.attributes", engine, key, tables),
         generation=file.whole(table.get("policies_generation", 1), f"{here}.policies_generation"),
         policies_from=instant(file, table.get("policies_from"), f"{here}.policies_from"),
-        redact=redacted(file, table.get("redact", []), f"{here}.redact"),
+        redact=redacted(file, table.get("redact", []), f"{here}.redact", tables if engine is Engine.AURORA else ()),
         journal_days=file.whole(table.get("journal_days", 90), f"{here}.journal_days", LONGEST_JOURNAL),
     )
 

@@ -72,7 +72,7 @@ def instant(file: SettingsFile, value: Any, here: str) -> int:
     return (value - _BEGINNING) // timedelta(microseconds=1)
 
 
-def redacted(file: SettingsFile, value: Any, here: str) -> frozenset[str]:
+def redacted(file: SettingsFile, value: Any, here: str, tables: tuple[str, ...] = ()) -> frozenset[str]:
     """The attributes whose values the journal does not show. Raises InvalidSettings."""
     if not isinstance(value, list):
         raise file.refuse(here, "is no list of attributes", 'list them, as in ["email", "phone"]')
@@ -80,6 +80,10 @@ def redacted(file: SettingsFile, value: Any, here: str) -> frozenset[str]:
     for name in names:
         if names.count(name) > 1:
             raise file.refuse(here, f"names {name} twice", "keep one")
+        table, _, column = name.rpartition(".")
+        if {table, f"{table.rpartition('.')[0]}.*"} & set(tables):  # it would hide nothing
+            remedy = f'write the column alone, "{column}": it is of any table'
+            raise file.refuse(here, f"{name!r} names a table too", remedy)
     return frozenset(names)
 
 

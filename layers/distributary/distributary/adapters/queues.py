@@ -100,6 +100,11 @@ class SqsParked:
         with translated(f"DeleteMessage from {self._url}"):
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=receipt)
 
+    def put_back(self, receipt: str) -> None:
+        """See `ports.Parked`."""
+        with translated(f"ChangeMessageVisibility of {self._url}"):
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=0)
+
 
 class SqsWaiting:
     """`ports.Waiting` over the queue that a function consumes."""

@@ -23,6 +23,7 @@ class Redrive:
         report = RedriveReport()
         for receipt, parcel in reversed(self.parked.take(limit)):
             if not (parcel.redrivable and wanted(parcel)):
+                self.parked.put_back(receipt)
                 report.left[parcel.reason] += 1
                 continue
             self.outbox.hold(self.region, [parcel.payload])

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5
 
+NO_DSN = (
+    "the DSN is no connection string; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %25 for % in a password"
+)
+
 
 Connect = Callable[[], psycopg.Connection[Any]]
 
@@ -25,6 +29,10 @@ def connector(database: Database, client: Callable[[], RDSClient], region: str) 
 
     def connect() -> psycopg.Connection[Any]:
         if database.dsn:
+            try:
+                psycopg.conninfo.conninfo_to_dict(database.dsn)
+            except psycopg.ProgrammingError:  # libpq repeats what it cannot read, the password in it
+                raise InvalidSettings(NO_DSN) from None
             return psycopg.connect(database.dsn, connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
         for what, told in (("host", database.host), ("user", database.user)):
             if not told:  # libpq would take the machine it runs on, and the user that runs it

@@ -67,9 +67,14 @@ BY_CLASS: Mapping[str, type[DistributaryError]] = MappingProxyType(
 
 
 def error_of(state: str | None, message: str, *, constraint: str = "") -> DistributaryError:
-    """Our error for a code; none: the connection broke before the server could say one."""
+    """Our error for a code; none: the connection broke before the server could say one.
+
+    message: without details. A value of a row that it ends with, as where data do not fit, is left out.
+    """
     if state is None:
         return Unavailable(message)
+    if state.startswith("22"):  # such as: invalid input syntax for type integer: "…"
+        message = message.partition(': "')[0]
     text = f"{state}: {message}"
     kind = BY_STATE.get(state) or BY_CLASS.get(state[:2], RetryLater)
     return UniqueClash(text, constraint) if kind is UniqueClash else kind(text)

@@ -129,3 +129,6 @@ class MemoryParked:
     def discard(self, receipt: str) -> None:
         """See `ports.Parked`; discard the last first, since places move up."""
         del self.parking.parcels[int(receipt)]
+
+    def put_back(self, receipt: str) -> None:
+        """See `ports.Parked`; it has never been away."""
