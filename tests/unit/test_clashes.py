@@ -10,10 +10,10 @@ from distributary.adapters.memory.clashes import MemoryClashes
 from distributary.adapters.memory.journal import MemoryJournal
 from distributary.adapters.memory.queues import MemoryParking, MemoryQueue
 from distributary.domain.change import Change
-from distributary.domain.clash import losses
+from distributary.domain.clash import losses, moving
 from distributary.domain.conflict import Resolution
 from distributary.domain.errors import DistributaryError, NotSettled, UniqueClash
-from distributary.domain.image import Image
+from distributary.domain.image import Image, key_text
 from distributary.domain.merge import Merged
 from distributary.domain.message import pack
 from distributary.domain.patience import CONCURRENT_AFTER
@@ -106,6 +106,17 @@ def test_a_change_that_loses_to_several_rows_is_on_record_as_having_lost_to_the_
 def rival(content: Image, version: Version) -> Row:
     """A row in a change's way."""
     return Row(stamp_image(content, version))
+
+
+@pytest.mark.parametrize(("version", "moves"), [(-1, False), (0, False), (1, True)])
+def test_a_row_in_the_way_moves_if_a_newer_state_of_it_is_at_hand(version: int, *, moves: bool) -> None:
+    there = rival(row("b"), Version(NOW, 0, FAR))
+    at_hand = replace(put_of("b"), version=Version(NOW + version, 0, FAR))
+    assert bool(moving([(key("b"), there)], {key_text(key("b")): at_hand})) == moves
+
+
+def test_a_row_in_the_way_that_nobody_has_given_a_version_moves_with_any_state_that_is_at_hand() -> None:
+    assert moving([(key("b"), Row(row("b")))], {key_text(key("b")): put_of("b")})
 
 
 def test_an_older_state_of_the_row_that_loses_goes_with_it(site: StampedSite) -> None:
