@@ -164,7 +164,10 @@ class ConflictWitness(MeetingStates):
 
     def _record(self, region: StreamRegion, row: str, conflict: Conflict, about: Known, seen: Seen) -> None:
         deletion = seen.tombstone.deletion if seen.tombstone is not None else None
-        met = seen.deletions.get(conflict.present.version, seen.deletion)
+        met = seen.deletions.get(conflict.present.version)
+        if met is None:  # the mark of the row names it
+            named = self.causality.of_version(conflict.present.version)
+            met = named if self.causality.is_deletion(named.head) else seen.deletion
         arriving, present = about, seen.row if conflict.present.image is not None else met
         if conflict.late and not self.plain:
             taken = Row(seen.image).version if seen.image is not None else None
