@@ -40,7 +40,7 @@ def test_items_expire_by_the_attribute_that_says_so(stack: Stack) -> None:
 
 def test_the_model_has_every_attribute_of_an_item_and_no_other() -> None:
     item = item_of(entry_of(conflict(), REDACTING, 1))
-    of_large_and_odd = {"note", "arriving_digest", "present_digest"}
+    of_large_and_odd = {"note", "arriving_digest", "present_digest", "arriving_lost", "present_lost"}
     assert RecordedConflict.get_attributes().keys() == item.keys() | of_large_and_odd
 
 
