@@ -161,37 +161,42 @@ def test_what_was_there_before_replication_is_below_every_write(policies: Polici
 # --- what a join does not show
 
 
-def overwritten(policies: Policies, one: Base, other: Base, *seen: Version) -> tuple[set[str], set[str]]:
-    """Of two states what their join does not show. seen: what each of them knows of the other."""
-    has_seen = (seen.__contains__, seen.__contains__)
-    lost = base_state.overwritten(one, other, policies, has_seen)
-    assert base_state.overwritten(other, one, policies, has_seen) == lost[::-1]
+def overwritten(
+    policies: Policies, one: Base, other: Base, by_one: set[Version], by_other: set[Version]
+) -> tuple[set[str], set[str]]:
+    """Of two states what their join does not show. by_one, by_other: which versions each of them has seen."""
+    lost = base_state.overwritten(one, other, policies, (by_one.__contains__, by_other.__contains__))
+    turned = base_state.overwritten(other, one, policies, (by_other.__contains__, by_one.__contains__))
+    assert turned == lost[::-1]
     return set(lost[0]), set(lost[1])
+
+
+US_1, EU_1, US_2, EU_3 = Version(1, 1, "us"), Version(1, 1, "eu"), Version(2, 2, "us"), Version(3, 3, "eu")
 
 
 @pytest.mark.parametrize("policies", [LAST, RANKED], ids=["last writer", "priority"])
 def test_of_two_writes_the_row_shows_one_and_of_the_other_what_is_alike(policies: Policies) -> None:
     one = write(policies, "eu", 1, a="eu", b="eu", same="x")
     other = write(policies, "us", 2, a="us", c="us", same="x")
-    assert overwritten(policies, one, other) == ({"a", "b", "c"}, set())
+    assert overwritten(policies, one, other, {EU_1}, {US_2}) == ({"a", "b", "c"}, set())
 
 
 def test_what_the_other_had_seen_is_no_loss() -> None:
     first = write(LAST, "eu", 1, a="eu")
     second = write(LAST, "us", 2, on=first, a="us")
-    assert overwritten(LAST, first, second, Version(1, 1, "eu")) == (set(), set())
+    assert overwritten(LAST, first, second, {EU_1}, {EU_1, US_2}) == (set(), set())
 
 
 def test_of_single_attributes_each_may_be_lost_by_another() -> None:
-    first = write(EACH, "us", 1, a="0", b="0", c="0")
-    one = write(EACH, "eu", 3, on=first, a="eu", b="eu", c="0")
-    other = write(EACH, "us", 2, on=first, a="us", b="0", c="us")
-    # b and c were written by one of them alone, on top of what both had seen
-    assert overwritten(EACH, one, other, Version(1, 1, "us")) == (set(), {"a"})
+    first = write(EACH, "us", 1, a="0", b="0", c="0", d="0")
+    one = write(EACH, "eu", 3, on=first, a="eu", b="eu", c="0", d="alike", new="eu")
+    other = write(EACH, "us", 2, on=first, a="us", b="0", c="us", d="alike")
+    # b, c and new were written by one of them alone, on top of what both had seen; d ends as both have it
+    assert overwritten(EACH, one, other, {US_1, EU_3}, {US_1, US_2}) == (set(), {"a"})
 
 
 def test_an_attribute_that_one_removes_and_the_other_writes_may_be_lost() -> None:
     first = write(EACH, "us", 1, a="0")
     one = write(EACH, "eu", 3, on=first)
     other = write(EACH, "us", 2, on=first, a="us")
-    assert overwritten(EACH, one, other, Version(1, 1, "us")) == (set(), {"a"})
+    assert overwritten(EACH, one, other, {US_1, EU_3}, {US_1, US_2}) == (set(), {"a"})
