@@ -320,3 +320,16 @@ def sites(servers: Sequence[str], way: Way = Way.DIRECT) -> Iterator[Sites]:
         for each in made:
             each.dataset = made[0].dataset
         yield Sites(made)
+
+
+def deleted_later(site: Site) -> None:
+    """The tombstone of row 1, from elsewhere and with a later clock, though the row is there."""
+    peer = REGIONS[1]
+    ((stamp,),) = site.ask("SELECT replication_stamp FROM t WHERE id = 1")
+    later = str(int(stamp[:16]) + 5_000_000)
+    deletion = stamp.replace(stamp[:16], later).replace(REGIONS[0], peer).replace(" a ", " r ")
+    context = f"{peer}={int(later):x}.{int(stamp[17:51], 16):x}"
+    deletion = " ".join([*deletion.split(" ")[:4], context])
+    site.write(
+        f"""INSERT INTO distributary.tombstones (relation, key, stamp) VALUES ('"public"."t"', '["1"]', '{deletion}')"""
+    )

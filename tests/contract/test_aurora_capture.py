@@ -9,7 +9,7 @@ from distributary.domain.alert import AlertKind
 from distributary.domain.change import Change
 from distributary.domain.errors import NotInstalled, SlotLost, Unavailable
 from distributary.domain.message import unpack
-from tests.contract.aurora_sites import PLENTY, Site, held, writes_of
+from tests.contract.aurora_sites import PLENTY, Site, deleted_later, held, writes_of
 
 PEER = "eu-west-1"
 
@@ -259,7 +259,7 @@ def test_a_connection_that_broke_is_made_anew(prepared: Site) -> None:
 def test_an_insert_that_a_newer_deletion_could_not_see_is_removed(prepared: Site) -> None:
     # given: an insert, and while it was not committed, a deletion from elsewhere with a later clock
     prepared.write("INSERT INTO t VALUES (1, 1)")
-    _deleted_later(prepared)
+    deleted_later(prepared)
     # when: the insert is captured
     (change,) = changes(prepared)
     # then: it travels, and the row goes here as it goes everywhere
@@ -277,21 +277,9 @@ def test_a_row_that_replication_has_inserted_under_a_newer_deletion_is_removed(p
             """INSERT INTO t (id, v, replication_stamp)
             SELECT 1, 1, replace(replace(replication_stamp, ' a ', ' r '), 'us-east-1', 'eu-west-1') FROM t"""
         )
-    _deleted_later(prepared)
+    deleted_later(prepared)
     # when: the log tells of it
     (change,) = changes(prepared)
     # then: it does not travel, and goes
     assert change.key == {"id": {"S": "2"}}
     assert prepared.ask("SELECT id FROM t") == [(2,)]
-
-
-def _deleted_later(prepared: Site) -> None:
-    """The tombstone of row 1, from elsewhere and with a later clock, though the row is there."""
-    ((stamp,),) = prepared.ask("SELECT replication_stamp FROM t WHERE id = 1")
-    later = str(int(stamp[:16]) + 5_000_000)
-    deletion = stamp.replace(stamp[:16], later).replace("us-east-1", PEER).replace(" a ", " r ")
-    context = f"{PEER}={int(later):x}.{int(stamp[17:51], 16):x}"
-    deletion = " ".join([*deletion.split(" ")[:4], context])
-    prepared.write(
-        f"""INSERT INTO distributary.tombstones (relation, key, stamp) VALUES ('"public"."t"', '["1"]', '{deletion}')"""
-    )

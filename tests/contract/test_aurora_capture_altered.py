@@ -13,7 +13,7 @@ from distributary.adapters.aurora.session import Session
 from distributary.adapters.memory.queues import MemoryInboxes
 from distributary.domain.alert import AlertKind
 from distributary.domain.message import unpack
-from tests.contract.aurora_sites import Site
+from tests.contract.aurora_sites import Site, deleted_later
 
 PEER = "eu-west-1"
 OTHER_8 = ('"public"."other"', "8")
@@ -131,14 +131,7 @@ def test_deletions_of_a_table_that_is_gone_do_not_cost_a_look_at_the_catalogue_e
 def test_a_row_that_an_application_keeps_locked_does_not_hold_up_the_log(prepared: Site) -> None:
     # given: a row that was inserted beneath a newer deletion, and is locked
     prepared.write("INSERT INTO t VALUES (1, 1)")
-    ((stamp,),) = prepared.ask("SELECT replication_stamp FROM t WHERE id = 1")
-    later = str(int(stamp[:16]) + 5_000_000)
-    deletion = stamp.replace(stamp[:16], later).replace("us-east-1", PEER).replace(" a ", " r ")
-    context = f"{PEER}={int(later):x}.{int(stamp[17:51], 16):x}"
-    deletion = " ".join([*deletion.split(" ")[:4], context])
-    prepared.write(
-        f"""INSERT INTO distributary.tombstones (relation, key, stamp) VALUES ('"public"."t"', '["1"]', '{deletion}')"""
-    )
+    deleted_later(prepared)
     with psycopg.connect(prepared.address) as another:
         another.execute("SELECT FROM t FOR UPDATE")
         prepared.write("INSERT INTO other VALUES (8)")

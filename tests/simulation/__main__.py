@@ -47,6 +47,9 @@ def main(
         _show(broken, reduction, console)
         raise typer.Exit(1)
     console.print(f"{tally.histories} histories, no promise broken")
+    if tally.misjudged:
+        console.print("but conflicts were told wrongly; what the journal says is a promise, too: play those seeds")
+        raise typer.Exit(1)
 
 
 def _summary(tally: Tally) -> Table:

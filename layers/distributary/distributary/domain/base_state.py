@@ -71,7 +71,6 @@ class Registers:
 Base: TypeAlias = Unit | Registers
 
 Names: TypeAlias = frozenset[str]
-NO_NAMES: Names = frozenset()
 
 
 def began(content: Image, version: Version, policies: Policies) -> Base:
@@ -115,26 +114,20 @@ def overwritten(
 
     has_seen: of each state, which versions it has seen. What is older for who knows it is no loss.
     """
-    if isinstance(one, Unit) and isinstance(other, Unit):
-        names = frozenset(
-            n for n in one.content.keys() | other.content.keys() if _differ(one.content, other.content, n)
-        )
-        wins = join(one, other, policies) is one
-        if wins:
-            return NO_NAMES, NO_NAMES if has_seen[0](other.version) else names
-        return NO_NAMES if has_seen[1](one.version) else names, NO_NAMES
-    assert isinstance(one, Registers) and isinstance(other, Registers)  # noqa: S101, PT018 - as above
     lost: tuple[set[str], set[str]] = (set(), set())
-    for name in one.known.keys() & other.known.keys():
-        pair = one.known[name], other.known[name]
-        loser = int(pair[0].key >= pair[1].key)
-        if pair[0].value != pair[1].value and not has_seen[1 - loser](pair[loser].version):
-            lost[loser].add(name)
+    if isinstance(one, Unit) and isinstance(other, Unit):
+        units, loser = (one, other), int(join(one, other, policies) is one)
+        if not has_seen[1 - loser](units[loser].version):
+            names = one.content.keys() | other.content.keys()
+            lost[loser].update(name for name in names if one.content.get(name) != other.content.get(name))
+    else:
+        assert isinstance(one, Registers) and isinstance(other, Registers)  # noqa: S101, PT018 - as above
+        for name in one.known.keys() & other.known.keys():
+            pair = one.known[name], other.known[name]
+            loser = int(pair[0].key >= pair[1].key)
+            if pair[0].value != pair[1].value and not has_seen[1 - loser](pair[loser].version):
+                lost[loser].add(name)
     return frozenset(lost[0]), frozenset(lost[1])
-
-
-def _differ(one: Image, other: Image, name: str) -> bool:
-    return one.get(name) != other.get(name)
 
 
 def _first_order(policies: Policies) -> Order:

@@ -22,7 +22,6 @@ from distributary.domain.errors import (
     ItemTooLarge,
     MalformedRecord,
     ParentMissing,
-    RejectedByDatabase,
     RetryLater,
     SchemaDiffers,
     SlotLost,
@@ -210,12 +209,6 @@ class CaptureLog:
             return [inserted.change(at) for at in self.bulk_of(inserted.table).outlived(inserted)]
         except (UnknownTable, SchemaDiffers):  # dropped or altered since, and its rows with it
             return []
-        except RejectedByDatabase:  # a key that is none any more, since its column has another type now
-            middle = len(inserted) // 2
-            if not middle:
-                return []
-            first, second = inserted.slice(0, middle), inserted.slice(middle, len(inserted))
-            return [*self._outlived(first), *self._outlived(second)]
 
     def _bury(self, inserted: Sequence[Change], report: LogReport) -> None:
         tables: dict[str, list[Change]] = {}
@@ -227,13 +220,7 @@ class CaptureLog:
                 self._bury_in(self.replica_of(table), changes, report)
 
     def _bury_in(self, replica: Replica, inserted: Sequence[Change], report: LogReport) -> None:
-        try:
-            noted = replica.look_back([change.key for change in inserted])
-        except RejectedByDatabase:  # as above
-            middle = len(inserted) // 2
-            for some in (inserted[:middle], inserted[middle:]) if middle else ():
-                self._bury_in(replica, some, report)
-            return
+        noted = replica.look_back([change.key for change in inserted])
         changes = [change for change in inserted if noted[key_text(change.key)] is not None]
         now, drift = self.clock(), self.dataset.max_clock_drift
         place = Place(self.dataset.name, inserted[0].table, self.region, now, drift, "")

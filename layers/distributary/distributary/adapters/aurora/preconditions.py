@@ -36,15 +36,8 @@ def check_tables(wanted: Sequence[Table]) -> None:
 
 def check_inheritance(session: Session, wanted: Sequence[Table]) -> None:
     """No table has others that inherit from it, whose rows are its own and are not; raises NotInstalled."""
-    inherited = {
-        TableName(str(schema), str(name))
-        for schema, name in session.run(
-            "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)"
-        )
-    }
-    unfit = [table.name.text() for table in wanted if table.name in inherited]
+    inherited = "c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)"
+    unfit = _such_as(session, wanted, inherited)
     if unfit:
         remedy = "make partitions of the tables that do, or leave this one out of `tables` in replication.toml"
         raise NotInstalled(f"other tables inherit from {', '.join(unfit)}: {remedy}")
@@ -52,18 +45,20 @@ def check_inheritance(session: Session, wanted: Sequence[Table]) -> None:
 
 def check_deferrable_keys(session: Session, wanted: Sequence[Table]) -> None:
     """No key is checked late: it identifies no row in the log, and no insert can meet it; raises NotInstalled."""
-    late = {
-        TableName(str(schema), str(name))
-        for schema, name in session.run(
-            "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = c.oid AND indisprimary"
-            "               AND NOT indimmediate)"
-        )
-    }
-    unfit = [table.name.text() for table in wanted if table.name in late]
+    late = "EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = c.oid AND indisprimary AND NOT indimmediate)"
+    unfit = _such_as(session, wanted, late)
     if unfit:
         raise NotInstalled(f"with a DEFERRABLE primary key: {', '.join(unfit)}; make it NOT DEFERRABLE")
+
+
+def _such_as(session: Session, wanted: Sequence[Table], condition: str) -> list[str]:
+    """Which of the tables meet a condition on their row `c` of the catalogue."""
+    found = session.run(
+        "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c"
+        f" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {condition}"
+    )
+    names = {TableName(str(schema), str(name)) for schema, name in found}
+    return [table.name.text() for table in wanted if table.name in names]
 
 
 def check_policies(dataset: Dataset, wanted: Sequence[Table]) -> None:

@@ -15,7 +15,14 @@ from distributary.adapters.aurora.names import TableName
 from distributary.adapters.aurora.session import Row as Answer
 from distributary.adapters.aurora.session import Session
 from distributary.domain.block import Block, Taken
-from distributary.domain.errors import DistributaryError, ItemTooLarge, MalformedStamp, Misconfigured, SchemaDiffers
+from distributary.domain.errors import (
+    DistributaryError,
+    ItemTooLarge,
+    MalformedStamp,
+    Misconfigured,
+    RejectedByDatabase,
+    SchemaDiffers,
+)
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image, key_text
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, parse
@@ -52,10 +59,14 @@ class PostgresReplica:
         return found
 
     def look_back(self, keys: Sequence[Image]) -> Mapping[str, Tombstone | None]:
-        """See `ports.Replica`."""
+        """See `ports.Replica`. A key that fits no row here has none."""
         found: dict[str, Tombstone | None] = {key_text(key): None for key in keys}
-        for number, stamp in self._ask(statements.look_back, keys):
-            found[key_text(keys[number])] = _tombstone(stamp)
+
+        def ask(some: Sequence[int]) -> None:
+            for number, stamp in self._ask(statements.look_back, [keys[at] for at in some]):
+                found[key_text(keys[some[number]])] = _tombstone(stamp)
+
+        _but_for_unfit_keys(rows_at_fault(ask, range(len(keys))))
         return found
 
     def write(self, writes: Sequence[tuple[Image, Write]]) -> Sequence[Outcome]:
@@ -107,10 +118,16 @@ class PostgresReplica:
         return Taken(inserted, replaced, deleted, sorted(left))
 
     def outlived(self, block: Block) -> Sequence[int]:
-        """See `ports.Bulk`."""
+        """See `ports.Bulk`. A key that fits no row here is covered by none."""
         table = self._checked(block.key)
-        ((covered,),) = self._session.run(plain_statements.outlived(table), *self._keys(table, block))
-        found: list[int] = json.loads(covered or "[]")
+        found: list[int] = []
+
+        def ask(some: Sequence[int]) -> None:
+            part = block if len(some) == len(block) else block.pick(some)
+            ((covered,),) = self._session.run(plain_statements.outlived(table), *self._keys(table, part))
+            found.extend(some[at] for at in json.loads(covered or "[]"))
+
+        _but_for_unfit_keys(rows_at_fault(ask, range(len(block))))
         return found
 
     def _put_plain(self, block: Block) -> Taken:
@@ -260,3 +277,10 @@ def _text_of(tombstone: Tombstone) -> str:
 def _version_and_context(stamp: str) -> str:
     version, _, _, _, context = stamp.split(" ")
     return f"{version} {context}"
+
+
+def _but_for_unfit_keys(faults: Mapping[int, DistributaryError]) -> None:
+    """Raises an error of a question, unless a key is none any more, as where its column has another type now."""
+    for error in faults.values():
+        if not isinstance(error, RejectedByDatabase):
+            raise error

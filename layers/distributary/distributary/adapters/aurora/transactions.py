@@ -179,20 +179,23 @@ class Assembler:
 
     def _deletion(self, texts: Texts, stamp: str) -> None:
         name, values = table_name(str(texts["relation"])), json.loads(str(texts["key"]))
-        key: Image | None = None
-        if (name, len(values)) not in self._untold:
-            try:
-                names = self.table_of(name, False).key
-                names = names if len(names) == len(values) else self.table_of(name, True).key
-                if len(names) == len(values):
-                    key = {column: {"S": text} for column, text in zip(names, values, strict=True)}
-            except UnknownTable:  # dropped since: the tombstone alone does not name the columns
-                pass
-        if key is None:
-            self._untold.add((name, len(values)))
-        change = self._change(name, key, None, stamp, texts)
+        change = self._change(name, self._key(name, values), None, stamp, texts)
         if change is not None:
             self._writes.append(Logged(change, stamp))
+
+    def _key(self, name: TableName, values: list[str]) -> Image | None:
+        """The key that a tombstone has the values of; none where the catalogue does not tell its columns any more."""
+        if (name, len(values)) in self._untold:
+            return None
+        try:
+            names = self.table_of(name, False).key
+            names = names if len(names) == len(values) else self.table_of(name, True).key
+        except UnknownTable:  # dropped since
+            names = ()
+        if len(names) == len(values):
+            return {column: {"S": text} for column, text in zip(names, values, strict=True)}
+        self._untold.add((name, len(values)))
+        return None
 
     def _state(self, known: _Known, message: Insert | Update, texts: Texts, old: Texts, stamp: str) -> None:
         name, key = known.name, known.key or ()
