@@ -188,7 +188,9 @@ def _search(place: Place, key: str, table: str, *, lost_only: bool) -> Callable[
     if key and aurora and not table:
         raise InvalidSettings("--table: is missing; a key is one of a table")
     row = _key(key, texts_only=aurora) if key else None
-    if row is not None and not aurora:
+    if row is not None and aurora:
+        _check_texts(row)
+    elif row is not None:
         _check_key(row, place.dataset.key)
 
     def search(since: int, until: int) -> Iterator[Entry]:
@@ -218,6 +220,13 @@ def _key(text: str, *, texts_only: bool) -> Image:
         raise InvalidSettings('--key: is no object; write {"pk": "order-1"}')
     untyped = {name: {"S" if texts_only or isinstance(value, str) else "N": str(value)} for name, value in told.items()}
     return {name: value if isinstance(value, dict) else untyped[name] for name, value in told.items()}
+
+
+def _check_texts(row: Image) -> None:
+    """Raises InvalidSettings for values that are none of an SQL database, whose values are texts here."""
+    for name, value in row.items():
+        if list(value) != ["S"] or not isinstance(value["S"], str):
+            raise InvalidSettings(f'--key: {name}: is no text, as keys of Aurora are here; write {{"id": "5"}}')
 
 
 def _check_key(row: Image, schema: KeySchema) -> None:

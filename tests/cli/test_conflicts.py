@@ -13,7 +13,7 @@ from rich.console import Console
 from cli import conflicts as commands
 from distributary import settings
 from distributary.domain.conflict import Resolution
-from distributary.domain.dataset import Replication
+from distributary.domain.dataset import Engine, Replication
 from distributary.domain.journal import HASHED, Redaction
 from tests.cli.stacks import TABLE, Stack, documents
 from tests.unit.conflicts import ARRIVING, HERE, HOUR, NOW, conflict, dataset, id_of
@@ -168,6 +168,15 @@ def test_a_key_that_no_row_can_have_is_refused(stack: Stack, key: str) -> None:
     result = stack.run("list", "--key", key)
     assert result.exit_code == 1
     assert "InvalidSettings: --key" in result.stderr
+
+
+@pytest.mark.parametrize("key", ['{"id": {"N": "5"}}', '{"id": {"S": 5}}', '{"id": {}}'])
+def test_a_key_of_an_sql_database_is_of_texts(stack: Stack, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    shop = replace(dataset(), engine=Engine.AURORA)
+    monkeypatch.setattr(settings, "load", lambda _: Replication((shop,)))
+    result = stack.run("list", "--table", "public.t", "--key", key)
+    assert result.exit_code == 1
+    assert "InvalidSettings: --key: id: is no text" in result.stderr
 
 
 def test_a_narrow_terminal_cuts_no_value_off(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

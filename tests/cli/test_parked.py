@@ -45,3 +45,14 @@ def test_what_looks_like_markup_is_shown_as_it_is() -> None:
 def test_looking_hides_nothing_from_the_next_command() -> None:
     run("list")
     assert "1 UnknownTable: discarded" in run("discard", "--reason", "UnknownTable").output
+
+
+@pytest.mark.usefixtures("parked")
+def test_what_is_no_parcel_hides_no_other_and_can_be_discarded() -> None:
+    sqs = boto3.client("sqs", region_name=HERE)
+    url = sqs.get_queue_url(QueueName="distributary-orders-parked")["QueueUrl"]
+    sqs.create_queue(QueueName="distributary-orders-outbox")
+    sqs.send_message(QueueUrl=url, MessageBody="hello")
+    assert "audit[/2026]" in run("list").output
+    assert "1 MalformedMessage: left" in run("redrive", "--reason", "MalformedMessage").output
+    assert "1 MalformedMessage: discarded" in run("discard", "--reason", "MalformedMessage").output

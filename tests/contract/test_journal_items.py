@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from distributary.adapters.journal_items import ITEM_LIMIT
-from distributary.domain.conflict import Conflict
+from distributary.domain.conflict import Conflict, Resolution
 from distributary.domain.image import Image, digest_of
 from distributary.domain.journal import DAY
 from tests.contract.journals import NewDesk, TableDesk
@@ -41,7 +41,19 @@ def test_of_a_conflict_over_the_limit_the_losing_image_is_kept(tables: NewDesk) 
     assert (entry.arriving.image, entry.arriving.digest) == (None, digest_of(large(300_000)))
     assert not entry.arriving.deleted
     assert entry.present.image == large(200_000)
-    assert "digest" in entry.note
+    assert entry.note == "the image of the arriving state is too large to be kept: digest only"
+
+
+def test_where_both_states_have_lost_attributes_the_note_names_the_image_that_is_missing(tables: NewDesk) -> None:
+    desk: TableDesk = tables()
+    made = between(large(300_000), large(200_000))
+    lost = [replace(side, lost=frozenset({name})) for side, name in ((made.arriving, "blob"), (made.present, "pk"))]
+    made = replace(made, arriving=lost[0], present=lost[1], resolution=Resolution.PARTLY)
+    assert desk.journal.record([made]) == 0
+    entry = desk.recorded.find(id_of(made))
+    assert entry is not None
+    assert entry.arriving.image == large(300_000)
+    assert entry.note == "the image of the present state is too large to be kept: digest only"
 
 
 def test_of_images_over_the_limit_digests_are_kept(tables: NewDesk) -> None:

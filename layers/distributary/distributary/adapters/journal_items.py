@@ -99,7 +99,7 @@ def shortened(entry: Entry, *, keep_losing: bool = False) -> Entry:
     """The entry with digests in place of its images. keep_losing: but for that of the state that has lost."""
     partly = entry.arriving if entry.arriving.lost else entry.present if entry.present.lost else None
     kept = (entry.losing or partly) if keep_losing else None
-    lacks = "the image of the state that stays is" if kept else "the images are"
+    lacks = f"the image of the {'present' if kept is entry.arriving else 'arriving'} state is" if kept else "images are"
     return replace(
         entry,
         arriving=entry.arriving if entry.arriving is kept else _digested(entry.arriving),

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from distributary.adapters.parcels import parcel_from, parcel_text
 from distributary.adapters.sdk_errors import translated
-from distributary.domain.errors import InvalidSettings, RetryLater, Unacceptable
-from distributary.domain.parcel import Parcel
+from distributary.domain.errors import InvalidSettings, MalformedMessage, RetryLater, Unacceptable
+from distributary.domain.parcel import Parcel, parcel
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, MessageTypeDef
 
 DESTINATION = "destination"
 """The attribute of an outbox message that names the region it waits for."""
@@ -79,7 +79,7 @@ class SqsParked:
         self._seconds = seconds
 
     def take(self, limit: int) -> Sequence[tuple[str, Parcel]]:
-        """See `ports.Parked`; raises MalformedMessage for a message that is no parcel."""
+        """See `ports.Parked`. A message that is no parcel is shown as one, for an operator to see and discard."""
         taken: list[tuple[str, Parcel]] = []
         while len(taken) < limit:
             with translated(f"ReceiveMessage from {self._url}"):
@@ -88,11 +88,12 @@ class SqsParked:
                     MaxNumberOfMessages=min(10, limit - len(taken)),
                     VisibilityTimeout=self._seconds,
                     WaitTimeSeconds=1,
+                    MessageSystemAttributeNames=["SentTimestamp"],
                 )
             messages = answer.get("Messages", [])
             if not messages:
                 break
-            taken += [(message["ReceiptHandle"], parcel_from(message["Body"])) for message in messages]
+            taken += [(message["ReceiptHandle"], _parcel_in(message)) for message in messages]
         return taken
 
     def discard(self, receipt: str) -> None:
@@ -121,6 +122,14 @@ class SqsWaiting:
         wait = min(seconds, LONGEST_WAIT)
         with translated(f"ChangeMessageVisibility of {self._url}"):
             self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=wait)
+
+
+def _parcel_in(message: MessageTypeDef) -> Parcel:
+    try:
+        return parcel_from(message["Body"])
+    except MalformedMessage as error:
+        sent_at = int(message["Attributes"]["SentTimestamp"]) * 1000
+        return parcel("", error, message["Body"], redrivable=False, parked_at=sent_at)
 
 
 def _send(client: SQSClient, url: str, bodies: Iterable[str], attributes: Mapping[str, str] | None = None) -> None:
