@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from distributary.domain.errors import MalformedStream
 
 _TEXT = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})", re.ASCII)
 
 
+@lru_cache(maxsize=64)
 def format_lsn(lsn: int) -> str:
     """The text of a position, as PostgreSQL writes it: two hexadecimal halves, without leading zeros."""
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"

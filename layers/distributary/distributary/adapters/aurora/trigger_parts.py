@@ -11,7 +11,9 @@ from distributary.domain.version import MICROSECONDS, SEQUENCE_DIGITS, TIMESTAMP
 CLOCK = f"(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp()) * {MICROSECONDS})::bigint"
 """The clock as the statement read it once: the same wherever an expression looks at it."""
 
-_SEQUENCE = "0" * SEQUENCE_DIGITS
+FIRST = "0" * SEQUENCE_DIGITS
+"""The sequence of a write that needs none, since it waits for the row."""
+
 _ENTRY = r"[a-z0-9-]+=[0-9a-f.]+"
 STAMP = (
     rf"^\d{{{TIMESTAMP_DIGITS}}}\.[0-9a-f]{{{SEQUENCE_DIGITS}}}\.[a-z0-9-]+ [arx] [\w-]+ [\w-]+ {_ENTRY}(,{_ENTRY})*$"
@@ -53,7 +55,7 @@ def stamp_again(region: str) -> str:
     """The stamp of a write on top of the old one, where `knows_itself` holds."""
     seen = f"OLD.{STAMP_ATTRIBUTE}"
     moment = f"greatest({CLOCK}, left({seen}, {TIMESTAMP_DIGITS})::bigint + 1)"
-    return rf"""{moment}::text || '.{_SEQUENCE}.{region} a - - '
+    return rf"""{moment}::text || '.{FIRST}.{region} a - - '
                 || regexp_replace(split_part({seen}, ' ', 5), '(^|,){region}=[^,]*',
                                   '\1{region}=' || to_hex({moment}) || '.0')"""
 
