@@ -227,7 +227,7 @@ def _check_states(states: Any, stamps: Sequence[str], deletes: bool) -> None:
 
 
 def _check_stamps(stamps: Sequence[str], home: str, regions: Sequence[str]) -> None:
-    """Each is of replication, and its version of a replica of the dataset."""
-    for text in stamps:
+    """Each is of replication, and its version of a replica of the dataset; what one statement wrote shares a stamp."""
+    for text in dict.fromkeys(stamps):
         if not is_plain_stamp(text, home) and not is_stamp(text, Writer.REPLICATION, regions):
             raise MalformedStamp(text[:80])

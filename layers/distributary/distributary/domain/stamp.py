@@ -157,10 +157,12 @@ def is_plain_stamp(text: str, region: str, writer: Writer = Writer.REPLICATION) 
     return text == f"{moment}.{number}.{region} {writer.value} {UNKNOWN} {UNKNOWN} {entry}"
 
 
+@lru_cache(maxsize=64)
 def travelling(text: str, region: str) -> str | None:
     """The stamp of an application's write in a region as it travels: by replication, all else the same.
 
-    None where it is another's, says more than a database's trigger does, or cannot be read.
+    None where it is another's, says more than a database's trigger does, or cannot be read. The rows that one statement
+    has written mostly share a stamp, so each is looked at once.
     """
     if is_plain_stamp(text, region, Writer.APPLICATION):
         return text.replace(_BY_APPLICATION, _BY_REPLICATION, 1)
