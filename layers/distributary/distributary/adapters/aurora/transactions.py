@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 from distributary.adapters.aurora.arrivals import Arrivals
 from distributary.adapters.aurora.catalog import TOMBSTONES, Table
@@ -17,16 +16,15 @@ from distributary.adapters.aurora.messages import (
     Message,
     NoText,
     Relation,
-    ReplicaIdentity,
     Truncate,
     Update,
-    Value,
 )
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.pgoutput import Decoder
 from distributary.adapters.aurora.plain_rows import Place, PlainRows, is_document, position, row_of
 from distributary.adapters.aurora.positions import format_lsn
 from distributary.adapters.aurora.refused import SAID, refused
+from distributary.adapters.aurora.told_rows import Texts, key_is_new, texts_of, told_key
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.change import Change
 from distributary.domain.errors import MalformedStamp, UnknownTable
@@ -34,8 +32,6 @@ from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATT
 from distributary.domain.logged import Logged, LoggedBlock, Portion, Refused
 from distributary.domain.stamp import Writer, parse
 from distributary.domain.state_texts import document_in
-
-Texts: TypeAlias = dict[str, Value]
 
 _ECHOES = {Writer.REPLICATION.value, Writer.REPLICATION_DELETES.value}
 
@@ -150,15 +146,15 @@ class Assembler:
             key = table.key
         except UnknownTable:  # dropped since, or no longer replicated: what the stream says of its key has to do
             pass
-        told_key = _told_key(relation)
-        if key and not (set(key) <= names and told_key in ((), key)):
+        then = told_key(relation)
+        if key and not (set(key) <= names and then in ((), key)):
             self._alerts.append(Alert(AlertKind.SCHEMA_CHANGED, name.text(), "the key is another than it was"))
-        rows = PlainRows.of(relation, told_key or key, self.dataset, name.text(), self.region)
-        self._tables[relation.oid] = _Known(name, told_key or key, rows)
+        rows = PlainRows.of(relation, then or key, self.dataset, name.text(), self.region)
+        self._tables[relation.oid] = _Known(name, then or key, rows)
 
     def _row(self, message: Insert | Update) -> None:
         known = self._tables[message.relation.oid]
-        texts, old = _texts(message)
+        texts, old = texts_of(message)
         own = "stamp" if known.key is None else STAMP_ATTRIBUTE
         stamp = texts.get(own)
         state = texts.get(STATE_ATTRIBUTE)
@@ -212,7 +208,7 @@ class Assembler:
         change = self._change(name, {column: image[column] for column in key} if whole else None, image, stamp, texts)
         if change is not None:
             change = replace(change, state=document_in(told) if isinstance(told, str) else None)
-            self._writes.append(Logged(change, stamp, _key_is_new(message, key, texts, old), missing))
+            self._writes.append(Logged(change, stamp, key_is_new(message, key, texts, old), missing))
 
     def _change(
         self, name: TableName, key: Image | None, image: Image | None, stamp: str, texts: Texts
@@ -237,35 +233,3 @@ class Assembler:
 
     def _place(self) -> Place:
         return (self._begun.commit_lsn if self._begun is not None else 0), self._ordinal
-
-
-def _told_key(relation: Relation) -> tuple[str, ...]:
-    """The primary key as it was when the row was written; with another replica identity the stream does not tell."""
-    if relation.identity is not ReplicaIdentity.DEFAULT:
-        return ()
-    return tuple(sorted(column.name for column in relation.columns if column.is_key))
-
-
-def _texts(message: Insert | Update) -> tuple[Texts, Texts]:
-    """The new row, and the old one as far as it is told. What did not change may stand in the old one alone.
-
-    That is so for every large value with REPLICA IDENTITY FULL, and for a large one in the key.
-    """
-    names = [column.name for column in message.relation.columns]
-    new = dict(zip(names, message.new, strict=True))
-    if isinstance(message, Insert) or message.old is None:
-        return new, {}
-    old = dict(zip(names, message.old.values, strict=True))
-    for name, text in new.items():
-        if text is NoText.UNCHANGED and isinstance(old[name], str):
-            new[name] = old[name]
-    return new, old
-
-
-def _key_is_new(message: Insert | Update, key: tuple[str, ...], texts: Texts, old: Texts) -> bool:
-    """Whether the row may be the first under its key; where the stream does not tell, it may be."""
-    if isinstance(message, Insert):
-        return True
-    if message.old is None:
-        return message.relation.identity not in {ReplicaIdentity.DEFAULT, ReplicaIdentity.FULL}
-    return any(old[column] != texts[column] for column in key)
