@@ -6,6 +6,8 @@ import pytest
 
 from distributary.domain.change import Change
 from distributary.domain.errors import NotSettled, Unavailable
+from distributary.domain.image import key_text
+from distributary.domain.row import Tombstone
 from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, key
 
 BENEATH = change_of(n=1, home=PEER)
@@ -60,6 +62,20 @@ def test_a_deletion_that_has_marked_its_row_is_on_record_as_a_deletion(site: Sit
 
     # then
     assert (site.recorded[0].arriving.image, site.recorded[0].present.image) == (item(n=2), None)
+
+
+def test_an_older_deletion_that_is_noted_while_a_put_is_settled_is_on_record_as_lost() -> None:
+    # given: a put, and a deletion elsewhere that knew nothing of it and is older
+    site, older = Site(HOME), deletion_of(home=FAR, at=NOW - SECOND)
+    site.put(n=1)
+    noted = Tombstone(older.version, older.context, arrived_at=site.now)
+    # when: that is noted as the put is settled
+    site.interrupt("written", lambda: site.replica.tombstones.update({key_text(key()): noted}))
+    site.settle(site.last())
+    # then: it is the deletion that has come to the row, and the row stays
+    (conflict,) = site.recorded
+    assert (conflict.key, conflict.arriving.version, conflict.arriving.image) == (key(), older.version, None)
+    assert (conflict.present.image, conflict.losing) == (item(n=1), conflict.arriving)
 
 
 def test_what_it_was_made_on_top_of_is_on_no_record(site: Site) -> None:

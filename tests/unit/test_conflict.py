@@ -7,7 +7,7 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distributary.domain.conflict import Judgement, Verdict, judge
+from distributary.domain.conflict import Judgement, Verdict, concurrent, judge
 from distributary.domain.version import NOTHING_SEEN, Context, Version
 from tests.unit import strategies
 
@@ -63,3 +63,11 @@ def test_two_versions_of_which_neither_saw_the_other_are_a_conflict(one: Entry, 
     blind = [(version, NOTHING_SEEN.including(version)) for version, _ in (one, other)]
     if one[0].region != other[0].region:
         assert judge(*blind[0], *blind[1]).conflict
+
+
+def test_two_states_are_concurrent_where_each_shows_what_the_other_has_not_seen() -> None:
+    known, home, there = (Version(at, 1, region) for at, region in ((1, "eu"), (2, "us"), (3, "ap")))
+    beneath = NOTHING_SEEN.including(known)
+    assert concurrent(beneath.including(home), beneath.including(there))
+    assert not concurrent(beneath, beneath.including(there))
+    assert not concurrent(beneath.including(there), beneath)

@@ -15,6 +15,7 @@ from distributary.domain.logged import LoggedBlock
 from distributary.domain.merge import Effect
 from distributary.domain.message import unpack
 from distributary.domain.stamp import Writer
+from distributary.domain.version import mint
 from distributary.services.joining import taken_apart
 from tests.unit.joining_sites import LATER, STAGES, JoiningSite, exchange
 from tests.unit.sites import FAR, HOME, PEER
@@ -49,6 +50,38 @@ def test_what_a_write_has_replaced_is_joined_with_it_before_it_travels(home: Joi
     change = home.sent()[-1]
     assert (change.image, change.state) == (row(stage="paid", n=1), home.document())
     assert home.parts() == {"n": {"n": "0", "t": {HOME: ["1", "1"]}}}
+
+
+def test_of_a_column_that_began_anew_it_is_kept_when_that_was(home: JoiningSite) -> None:
+    # given: it was NULL for a time
+    home.put(stage="paid")
+    home.update(stage=None)
+    home.update(stage="new")
+    home.capture()
+    began = home.parts()["stage"]["e"]
+    # when
+    home.update(stage="paid")
+    home.capture()
+    # then
+    assert home.parts() == {"stage": {"e": began}}
+
+
+def test_where_nothing_is_left_to_be_joined_nothing_is_kept(home: JoiningSite) -> None:
+    home.put(stage="paid")
+    home.update(stage="new")
+    home.capture()
+    assert "a" not in (home.document() or {})
+
+
+def test_a_write_that_comes_again_after_it_was_shown_writes_nothing(home: JoiningSite) -> None:
+    home.put(stage="paid")
+    home.update(stage="new")
+    home.capture()
+    home.log.slot.position = home.log.slot.checkpoint = 0
+    home.log._seen = 0
+    home.accesses.clear()
+    home.capture()
+    assert "write" not in home.accesses
 
 
 def test_the_home_row_shows_what_was_shipped_as_the_same_write(home: JoiningSite) -> None:
@@ -239,10 +272,10 @@ def test_once_the_function_is_repaired_the_next_write_brings_all(
 
 def test_what_earlier_policies_may_have_joined_otherwise_is_a_write_of_this_region(home: JoiningSite) -> None:
     # given: a write under earlier policies, shipped as those join it, by a call that ended then
-    home.put(stage="new")
-    home.update(stage="paid")
+    home.put(stage="new", n=1)
+    home.update(stage="paid", n=3)
     home.capture()
-    earlier = home.present()
+    earlier, parts = home.present(), home.parts()
     home.log.slot.position = home.log.slot.checkpoint = 0
     home.log._seen = 0
     # when: a function of later ones reads it again
@@ -253,10 +286,11 @@ def test_what_earlier_policies_may_have_joined_otherwise_is_a_write_of_this_regi
     shown = home.present()
     assert shown.version is not None
     assert earlier.version is not None
-    assert shown.version > earlier.version
+    assert shown.version == mint(home.now, 0, HOME, above=[earlier.version])
     assert shown.stamp is not None
     assert shown.stamp.writer is Writer.APPLICATION
     assert (home.document() or {})["g"] == "2"
+    assert home.parts()["n"] == parts["n"]
     home.capture()
     assert home.sent()[-1].version == shown.version
 

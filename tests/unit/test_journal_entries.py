@@ -43,6 +43,23 @@ def test_an_entry_tells_all_of_its_conflict() -> None:
     assert (entry.redacted, entry.note) == (frozenset(), "")
 
 
+def test_an_entry_tells_which_attributes_of_each_state_are_lost() -> None:
+    made = conflict()
+    sides = [
+        replace(side, lost=frozenset({name})) for side, name in ((made.arriving, "total"), (made.present, "state"))
+    ]
+    entry = entry_of(conflict(arriving=sides[0], present=sides[1], resolution=Resolution.PARTLY), REDACTS_NOTHING, 30)
+    assert (entry.arriving.lost, entry.present.lost) == ({"total"}, {"state"})
+
+
+@pytest.mark.parametrize(
+    ("resolution", "loses"),
+    [(Resolution.ARRIVED, True), (Resolution.KEPT, True), (Resolution.MERGED, False), (Resolution.PARTLY, True)],
+)
+def test_something_is_lost_unless_the_row_shows_both_states_whole(resolution: Resolution, loses: bool) -> None:
+    assert entry_of(conflict(resolution=resolution), REDACTS_NOTHING, 30).loses is loses
+
+
 def test_an_id_begins_with_the_day_of_the_arriving_version_so_that_a_repetition_has_it_too() -> None:
     midnight = Side(Version(DAY * 20_000, 1, THERE), NOTHING_SEEN, None)
     before = Side(Version(DAY * 20_000 - 1, 1, THERE), NOTHING_SEEN, None)

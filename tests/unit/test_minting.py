@@ -153,6 +153,86 @@ def test_an_insert_on_top_of_this_regions_own_deletion_is_above_it_though_the_se
     assert site.content() == item(n=2)
 
 
+def test_an_insert_on_top_of_its_own_regions_deletion_has_seen_what_that_had_though_it_was_noted_late(
+    site: Site,
+) -> None:
+    # given: a deletion of another region, and a row on top of it that is deleted and put again
+    theirs = deletion_of(at=NOW - SECOND)
+    site.merge(theirs)
+    site.put(n=1)
+    site.settle_all()
+    site.delete()
+    site.put(n=2)
+    # when: the deletion is captured long after
+    site.now += 60 * SECOND
+    change = site.changes()[-1]
+    # then
+    assert change.context.covers(theirs.version)
+
+
+def test_a_retry_says_what_an_update_was_made_on_top_of_though_nothing_had_a_stamp_then(site: Site) -> None:
+    # given: another region's row, put anew without its stamp and updated before that was captured
+    theirs = change_of(n=0, at=NOW - SECOND)
+    site.merge(theirs)
+    site.settle_all()
+    site.put(n=1)
+    site.update(n=2)
+    put, update = site.table.stream[-2:]
+    site.settle(put)
+    # when
+    first, again = site.settle(update).change, site.settle(update).change
+    # then
+    assert first is not None
+    assert first.context.covers(theirs.version)
+    assert again == first
+
+
+def test_an_update_has_not_seen_a_row_of_elsewhere_that_was_put_over_it_since(site: Site) -> None:
+    # given: an update that nothing had a stamp before, and a changed copy of another region's row over it
+    site.put(n=1)
+    site.update(n=2)
+    theirs = change_of(n=0, at=NOW - SECOND)
+    there = Site(FAR)
+    there.merge(theirs)
+    there.settle_all()
+    site.put_image({**there.present().image, "n": {"N": "3"}})
+    # when
+    _, update, _ = site.table.stream
+    change = site.settle(update).change
+    # then
+    assert change is not None
+    assert not change.context.covers(theirs.version)
+
+
+def test_an_update_has_not_seen_the_row_that_the_put_before_it_was_shown_over(site: Site) -> None:
+    # given: a put, its update and deletion, and another region's older row that comes before they are captured
+    site.put(n=1)
+    site.update(n=2)
+    site.delete()
+    theirs = change_of(n=0, at=NOW - SECOND)
+    site.merge(theirs)
+    put, update = site.table.stream[:2]
+    # when: the put is shown over that
+    site.settle(put)
+    assert site.present().context.covers(theirs.version)
+    change = site.settle(update).change
+    # then
+    assert change is not None
+    assert not change.context.covers(theirs.version)
+
+
+def test_a_record_that_a_deletion_overtakes_as_it_is_settled_ships_nothing(site: Site) -> None:
+    site.put(n=1)
+    put = site.last()
+
+    def overtake() -> None:
+        site.delete()
+        site.settle(site.last())
+
+    site.interrupt("written", overtake)
+    assert site.settle(put).change is None
+
+
 def test_writes_within_one_second_keep_their_order(site: Site) -> None:
     site.table.granularity = 3600 * SECOND
     for n in range(5):

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from distributary.domain.conflict import Resolution
 from distributary.domain.errors import NotSettled
-from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, key_text
+from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image, key_text
 from distributary.domain.origin import Origin
 from distributary.domain.row import Tombstone
-from tests.unit.sites import FAR, HOME, NOW, PEER, item, key
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, item, key
 from tests.unit.state_sites import StateSite
 
 
@@ -195,6 +196,22 @@ def test_another_regions_change_that_took_the_place_of_a_pending_write_is_joined
     assert (conflict.arriving.version.region, conflict.present.version.region) == (HOME, FAR)
 
 
+def test_of_attributes_without_a_policy_what_such_a_meeting_loses_is_on_record(site: StateSite) -> None:
+    # given
+    site.put(n=1, a=1)
+    record = site.last()
+    there = StateSite(FAR, now=NOW)
+    there.put(n=5, a=2)
+    site.merge(there.change(), take_unsettled=True)
+    # when
+    site.settle(record)
+    # then: of the two numbers the sum, and of the others the one that stands
+    assert site.content() == item(n=6, a=1)
+    (conflict,) = site.conflicts
+    assert (conflict.arriving.lost, conflict.present.lost) == (set(), {"a"})
+    assert conflict.resolution is Resolution.PARTLY
+
+
 def test_the_same_content_put_back_over_what_was_merged_is_not_what_an_earlier_record_shows(site: StateSite) -> None:
     # given: a write that was settled, over which another region's change was merged, and was on record
     site.put(a=1)
@@ -215,6 +232,58 @@ def test_the_same_content_put_back_over_what_was_merged_is_not_what_an_earlier_r
     site.settle_all()
     site.merge(change)
     assert site.conflicts == [told]
+
+
+def test_a_copy_that_is_put_again_in_the_very_moment_is_what_its_first_record_shows(site: StateSite) -> None:
+    # given: a row that both regions know, and that the other has written again
+    there = StateSite(PEER)
+    there.put(a=1)
+    site.merge(there.change())
+    site.settle_all()
+    there.update(n=5)
+    there.settle_all()
+    # when: an application puts what it has read there, changed, with all that replication keeps in it; and changes it
+    # and puts it once more while that is captured
+    copy: Image = {**there.present().image, "a": {"N": "2"}}
+    site.put_image(copy)
+    site.interrupt("write", lambda: site.update(a=3))
+    site.interrupt("look", lambda: site.put_image(copy))
+    change = site.settle(site.last()).change
+    # then: the row shows the write, as it travels
+    assert change is not None
+    assert (site.present().settled, site.present().version) == (True, change.version)
+    assert site.content() == change.image
+
+
+def test_the_content_of_a_write_beneath_a_stamp_from_elsewhere_alone_is_what_its_record_shows(site: StateSite) -> None:
+    # given: a write, and a row of another region that nobody knows here
+    site.put(a=2)
+    there = StateSite(PEER)
+    there.put(a=1)
+    there.settle_all()
+    stamp = there.present().image[STAMP_ATTRIBUTE]
+    # when: it is changed, and put again beneath that row's stamp without its state, while it is captured
+    site.interrupt("write", lambda: site.update(a=3))
+    site.interrupt("look", lambda: site.put_image({**item(a=2), STAMP_ATTRIBUTE: stamp}))
+    change = site.settle(site.table.stream[0]).change
+    # then
+    assert change is not None
+    assert (site.present().settled, site.present().version) == (True, change.version)
+
+
+def test_but_beneath_a_newer_stamp_from_elsewhere_it_is_left_to_its_own_record(site: StateSite) -> None:
+    # given
+    site.put(a=2)
+    there = StateSite(PEER, now=NOW + 30 * SECOND)
+    there.put(a=1)
+    there.settle_all()
+    copy: Image = {**item(a=2), STAMP_ATTRIBUTE: there.present().image[STAMP_ATTRIBUTE]}
+    # when
+    site.interrupt("write", lambda: site.update(a=3))
+    site.interrupt("look", lambda: site.put_image(copy))
+    site.settle(site.table.stream[0])
+    # then
+    assert site.present().image == copy
 
 
 def test_a_record_that_two_functions_have_in_hand_is_taken_in_once(site: StateSite) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from distributary.domain.change import Change
 from distributary.domain.conflict import Conflict, Resolution
+from distributary.domain.dataset import Dataset
 from distributary.domain.image import key_text
 from distributary.domain.merge import Effect, Merged
 from distributary.domain.row import Tombstone
@@ -83,13 +84,16 @@ def test_so_it_is_where_the_function_ended_before_it_looked_back(site: StampedSi
 # --- two writes of one region: history 29
 
 
-def test_an_insert_that_capture_removes_is_on_record(site: StampedSite) -> None:
+@pytest.mark.parametrize("dataset", [SHOP, COUNTED], ids=["versions", "policies"])
+def test_an_insert_that_capture_removes_is_on_record(dataset: Dataset) -> None:
+    site = StampedSite(HOME, dataset=dataset)
     insert = site.putting(n=5)
     deletion = replace(DELETION, version=DELETION.version._replace(timestamp=site.now + SECOND))
     site.merge(deletion)
     insert.commit()
     assert site.settle_inserted()
-    assert (only(site).arriving.version, only(site).present.image) == (deletion.version, row(n=5))
+    assert (only(site).key, only(site).present.image) == (key(), row(n=5))
+    assert (only(site).arriving.version, only(site).arriving.context) == (deletion.version, deletion.context)
 
 
 def test_an_insert_that_could_not_see_a_deletion_of_its_own_region_is_on_record_where_it_is_removed(

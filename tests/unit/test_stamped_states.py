@@ -55,6 +55,20 @@ def alike(*sites: StampedSite) -> bool:
 # --- two states become one
 
 
+def test_of_columns_without_a_policy_what_two_writes_lose_is_on_record() -> None:
+    # given: a row that two regions put without sight of each other, the one here later
+    peer, home = site(PEER), site()
+    peer.put(n=1, v="there", same="x")
+    home.now += SECOND
+    home.put(n=2, v="here", same="x")
+    # when
+    home.merge(last(peer))
+    # then: of the numbers the sum, of the others the later one
+    assert home.content() == row(n=3, v="here", same="x")
+    (conflict,) = home.recorded
+    assert (conflict.arriving.lost, conflict.present.lost) == ({"v"}, set())
+
+
 def test_what_two_regions_have_added_adds_up() -> None:
     # given: a row that both have
     home, peer = site(), site(PEER)

@@ -12,10 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributary.domain.errors import MalformedStamp
-from distributary.domain.row import Tombstone, tombstone_from
+from distributary.domain.row import Ledger, Tombstone, tombstone_from
 from distributary.domain.version import Context, Instant, Version
 from tests.unit import strategies
 
+ledgers = st.builds(
+    Ledger,
+    sequence=strategies.sequences,
+    version=strategies.versions,
+    image=st.none() | st.just({"pk": {"S": "a"}}),
+    context=strategies.contexts,
+)
 tombstones = st.builds(
     Tombstone,
     deletion=st.none() | strategies.versions,
@@ -24,6 +31,7 @@ tombstones = st.builds(
     removing=st.none() | strategies.versions,
     removing_names=st.lists(strategies.names, max_size=3).map(tuple),
     removed=strategies.fingerprints,
+    ledger=st.none() | ledgers,
 )
 
 FULL = Tombstone(
@@ -42,6 +50,15 @@ STORED = {
     "removing_names": ["n", "pk"],
     "removed": "Ab-_0123",
 }
+WRITTEN = Ledger(
+    26, Version(1_767_225_600_000_000, 21, "eu-west-1"), {"n": {"N": "1"}}, Context({"ap": Instant(255, 16)})
+)
+STORED_LEDGER = {
+    "sequence": "1a",
+    "version": "1767225600000000.0000000000000000000000000000000015.eu-west-1",
+    "image": {"n": {"N": "1"}},
+    "context": {"ap": "ff.10"},
+}
 
 
 @given(tombstones)
@@ -52,6 +69,11 @@ def test_reading_is_the_inverse_of_writing(tombstone: Tombstone) -> None:
 def test_what_earlier_releases_have_stored_keeps_its_form() -> None:
     assert FULL.document() == STORED
     assert tombstone_from(STORED) == FULL
+
+
+def test_a_ledger_keeps_its_form_too() -> None:
+    assert replace(FULL, ledger=WRITTEN).document() == {**STORED, "ledger": STORED_LEDGER}
+    assert tombstone_from({**STORED, "ledger": STORED_LEDGER}) == replace(FULL, ledger=WRITTEN)
 
 
 def test_nothing_remembered_is_written_as_nothing() -> None:
