@@ -218,6 +218,14 @@ def test_a_stamping_writers_write_of_since_whose_clock_lags_gets_a_version_of_si
     assert (change.state is not None, change.version.timestamp >= BEGIN, site.number) == (True, True, "1")
 
 
+def test_a_version_that_a_stamping_writer_has_drawn_at_the_very_instant_stands() -> None:
+    site = with_policies(Site(HOME))
+    site.now = BEGIN
+    site.put_stamped(n=1, timestamp=BEGIN)
+    drawn = site.present().version
+    assert site.change().version == drawn
+
+
 def test_records_of_before_and_of_since_that_are_captured_at_once_are_all_told_of() -> None:
     # given: writes of before and of since
     site = with_policies(Site(HOME))

@@ -125,6 +125,14 @@ def test_a_row_that_shows_both_but_for_what_has_no_policy_of_its_own_has_lost_th
     assert [sorted(side.lost) for side in (conflict.present, conflict.arriving)] == [["a"], []]
 
 
+def test_so_it_is_where_the_one_that_arrives_is_older(site: StateSite) -> None:
+    site.put(n=3, a="here")
+    site.settle_all()
+    site.merge(put(PEER, NOW - 9 * SECOND, n=4, a="there"))
+    (conflict,) = site.conflicts
+    assert [sorted(side.lost) for side in (conflict.present, conflict.arriving)] == [[], ["a"]]
+
+
 def test_a_row_that_shows_both_has_lost_nothing(site: StateSite) -> None:
     # given: a row that both regions know
     first = put(FAR, NOW, n=3, a="known")

@@ -96,6 +96,15 @@ def test_an_insert_that_capture_removes_is_on_record(dataset: Dataset) -> None:
     assert (only(site).arriving.version, only(site).arriving.context) == (deletion.version, deletion.context)
 
 
+def test_a_row_that_may_show_several_writes_is_on_record_with_all_that_it_shows() -> None:
+    site = StampedSite(HOME, dataset=COUNTED)
+    insert = site.putting(n=5)
+    site.merge(replace(DELETION, version=DELETION.version._replace(timestamp=site.now + SECOND)))
+    insert.commit()
+    site.settle_inserted()
+    assert (only(site).late, only(site).state) == (True, only(site).present.context)
+
+
 def test_an_insert_that_could_not_see_a_deletion_of_its_own_region_is_on_record_where_it_is_removed(
     site: StampedSite,
 ) -> None:

@@ -67,6 +67,7 @@ def test_of_columns_without_a_policy_what_two_writes_lose_is_on_record() -> None
     assert home.content() == row(n=3, v="here", same="x")
     (conflict,) = home.recorded
     assert (conflict.arriving.lost, conflict.present.lost) == ({"v"}, set())
+    assert (conflict.late, conflict.state) == (False, conflict.arriving.context)
 
 
 def test_what_two_regions_have_added_adds_up() -> None:
