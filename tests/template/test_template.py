@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.template import rules
+from tests.template.deployed import deployed
 from tests.template.stack import PROJECT, Stack, read
 
 Rule = Callable[[Stack], Iterator[str]]
@@ -90,3 +91,10 @@ def test_runtime_and_architecture_are_parameters(stack: Stack) -> None:
     assert (shared["Runtime"], shared["Architectures"]) == ({"Ref": "Runtime"}, [{"Ref": "Architecture"}])
     assert stack.body["Parameters"]["Runtime"]["Default"] == "python3.11"
     assert stack.body["Parameters"]["Architecture"]["Default"] == "arm64"
+
+
+def test_alarms_of_age_compare_what_the_metric_is_counted_in(stack: Stack) -> None:
+    """Of a stream it is milliseconds, of a queue seconds; MaximumLag is in seconds."""
+    alarms = deployed(stack, MaximumLag="300").resources("AWS::CloudWatch::Alarm")
+    assert alarms["StreamBehindAlarm"]["Properties"]["Threshold"] == "300000"
+    assert {alarms[f"{queue}BehindAlarm"]["Properties"]["Threshold"] for queue in ("Inbox", "Outbox")} == {"300"}
