@@ -57,8 +57,15 @@ def test_every_pause_is_one_that_the_queue_takes(error: DistributaryError, count
     assert 0 <= pause_before(error, count) <= LONGEST_VISIBILITY
 
 
-def test_an_unsettled_row_is_looked_at_again_within_half_a_minute() -> None:
-    assert pause_before(NotSettled("x"), 1000) == 30
+def test_an_unsettled_row_is_looked_at_again_within_half_a_minute_for_an_hour() -> None:
+    pauses = [pause_before(NotSettled("x"), count) for count in range(1, 121)]
+    assert max(pauses) == 30
+    assert sum(pauses) >= 3300
+
+
+def test_ten_days_without_capture_cost_no_dead_letter() -> None:
+    """Under policies a row that an application has written is never taken as it is, however long capture rests."""
+    assert receives_during(NotSettled("x"), 10 * DAY) < RECEIVES_BEFORE_A_DEAD_LETTER
 
 
 def test_a_message_for_which_there_was_no_time_comes_again_at_once() -> None:

@@ -19,11 +19,16 @@ then they may be about to move, by changes that were made before it and come aft
 LONGEST_PAUSE = 1800
 LONGEST_UNSETTLED_PAUSE = 30
 
+SOON_SETTLED = 120
+"""Receives, about an hour of them, for which a local write is thought to be captured any moment. After that capture
+stands still, for hours perhaps, and receives at this pace would run out within eight of them."""
+
 
 def pause_before(error: DistributaryError, receive_count: int) -> int:
     """Seconds until a message that met the error is to come again: doubling, up to a limit that fits the error."""
     if isinstance(error, OutOfTime):
         return 0
-    longest = LONGEST_UNSETTLED_PAUSE if isinstance(error, NotSettled) else LONGEST_PAUSE
+    soon = isinstance(error, NotSettled) and receive_count <= SOON_SETTLED
+    longest = LONGEST_UNSETTLED_PAUSE if soon else LONGEST_PAUSE
     doublings = min(max(receive_count, 1) - 1, 20)
     return int(min(longest, 2**doublings))
