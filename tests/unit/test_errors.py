@@ -53,6 +53,11 @@ def test_each_error_tells_the_operator_what_to_do(kind: type[DistributaryError])
     assert len(kind.hint) < 120
 
 
+@pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.__name__)
+def test_no_error_advises_what_the_program_cannot_do(kind: type[DistributaryError]) -> None:
+    assert not re.search("backfill|repair command|comparison", kind.hint)
+
+
 def test_no_two_errors_give_the_same_advice() -> None:
     hints = [kind.hint for kind in LEAVES]
     assert len(set(hints)) == len(hints)

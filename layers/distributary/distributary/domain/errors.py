@@ -128,7 +128,7 @@ class Unacceptable(DistributaryError):
 class MalformedRecord(Unacceptable):
     """A stream record lacks what a change needs."""
 
-    hint = "Set the stream's view type to NEW_AND_OLD_IMAGES; then run a backfill for the parked keys."
+    hint = "Set the stream's view type to NEW_AND_OLD_IMAGES; then write the rows of the parked keys again."
 
 
 class MalformedMessage(Unacceptable):
@@ -176,7 +176,7 @@ class ClockDrift(Unacceptable):
 class StaleChange(Unacceptable):
     """The change is older than tombstones are trusted."""
 
-    hint = "Do not redrive: run a backfill from the region that was away."
+    hint = "Do not redrive, its tombstones may be gone: write the row again in its home region."
 
 
 class ItemTooLarge(Unacceptable):
