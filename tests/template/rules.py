@@ -128,6 +128,8 @@ def alarms_watch(stack: Stack) -> Iterator[str]:
         if alarm["Properties"].get("TreatMissingData") == "notBreaching" and alarm["Properties"].get("AlarmActions")
     }
     wanted = {("IteratorAge", str({"Ref": "CaptureFunction"}))}
+    # A queue's age leaves out what was received three times.
+    wanted |= {(f"{queue}Wait", str({"Fn::Sub": "distributary-${Dataset}"})) for queue in DEAD_LETTERS}
     for queue in stack.resources("AWS::SQS::Queue"):
         name = str({"Fn::GetAtt": [queue, "QueueName"]})
         waits = queue in DEAD_LETTERS

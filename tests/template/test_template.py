@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from distributary.domain.patience import LONGEST_PAUSE
 from tests.template import rules
 from tests.template.deployed import deployed
 from tests.template.stack import PROJECT, Stack, read
@@ -37,6 +38,7 @@ DAMAGE: list[tuple[Rule, object, Path]] = [
     (rules.tables_are_safe, "Delete", ("Table", "DeletionPolicy")),
     (rules.alarms_watch, "Invocations", ("StreamBehindAlarm", "Properties", "MetricName")),
     (rules.alarms_watch, [], ("ParkedAlarm", "Properties", "AlarmActions")),
+    (rules.alarms_watch, "PeersHeld", ("OutboxWaitAlarm", "Properties", "MetricName")),
 ]
 RULES = list(dict.fromkeys(rule for rule, _, _ in DAMAGE))
 
@@ -98,3 +100,10 @@ def test_alarms_of_age_compare_what_the_metric_is_counted_in(stack: Stack) -> No
     alarms = deployed(stack, MaximumLag="300").resources("AWS::CloudWatch::Alarm")
     assert alarms["StreamBehindAlarm"]["Properties"]["Threshold"] == "300000"
     assert {alarms[f"{queue}BehindAlarm"]["Properties"]["Threshold"] for queue in ("Inbox", "Outbox")} == {"300"}
+
+
+@pytest.mark.parametrize("queue", rules.DEAD_LETTERS)
+def test_between_two_tries_the_alarm_of_what_waits_does_not_end(stack: Stack, queue: str) -> None:
+    alarm = deployed(stack, MaximumLag="300").properties(f"{queue}WaitAlarm")
+    assert alarm["Period"] > LONGEST_PAUSE + stack.body["Globals"]["Function"]["Timeout"]
+    assert (alarm["Statistic"], alarm["EvaluationPeriods"], alarm["Threshold"]) == ("Maximum", 1, "300")

@@ -109,6 +109,6 @@ def test_a_message_without_attributes_has_none() -> None:
 def test_a_report_of_nothing_tells_of_nothing() -> None:
     nothing: Counter[str] = Counter()
     assert CaptureReport() == CaptureReport(0, Counter(), 0, nothing, {}, [], None)
-    assert ApplyReport() == ApplyReport(0, Counter(), nothing, nothing, [], [], {}, 0)
-    assert ForwardReport() == ForwardReport(0, nothing, [], {}, 0)
+    assert ApplyReport() == ApplyReport(0, Counter(), nothing, nothing, [], [], {}, 0, 0, 0)
+    assert ForwardReport() == ForwardReport(0, nothing, [], {}, 0, 0)
     assert RedriveReport() == RedriveReport(nothing, nothing)

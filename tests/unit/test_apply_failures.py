@@ -70,6 +70,15 @@ def test_the_pauses_grow_while_the_database_is_down(site: Site) -> None:
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800]
 
 
+def test_it_is_told_for_how_long_a_message_has_been_tried(site: Site) -> None:
+    site.fail("look", Unavailable("down"), times=3)
+    waited = [apply(site, message(change_of(n=1))).waited]
+    for _ in range(3):
+        site.now += 200 * SECOND
+        waited.append(apply(site).waited)
+    assert waited == [0, 200 * SECOND, 400 * SECOND, 0]
+
+
 def test_ten_days_of_outage_lose_nothing_and_stay_under_a_thousand_receives(site: Site) -> None:
     site.inbox.send(message(change_of(n=1, at=NOW)))
     (held,) = site.inbox.messages.values()

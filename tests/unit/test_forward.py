@@ -63,6 +63,22 @@ def test_the_pauses_grow_while_a_region_is_down(site: Site) -> None:
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800]
 
 
+def test_it_is_told_for_how_long_a_message_has_been_tried(site: Site) -> None:
+    site.fail(f"send {PEER}", Unavailable("down"), times=9)
+    waited = [forward(site, (PEER, "one")).waited]
+    for _ in range(3):
+        site.now += 200 * SECOND
+        waited.append(forward(site, (PEER, "another")).waited)
+    assert waited == [0, 200 * SECOND, 400 * SECOND, 600 * SECOND]
+
+
+def test_what_has_gone_waits_no_more(site: Site) -> None:
+    site.fail(f"send {PEER}", Unavailable("down"))
+    forward(site, (PEER, "one"))
+    site.now += 200 * SECOND
+    assert forward(site).waited == 0
+
+
 def test_a_message_goes_as_soon_as_its_region_is_back(site: Site) -> None:
     site.fail(f"send {PEER}", Unavailable("down"))
     forward(site, (PEER, "one"))

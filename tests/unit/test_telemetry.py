@@ -13,7 +13,7 @@ from aws_lambda_powertools.logging import Logger
 from distributary import telemetry
 from distributary.domain.delivery import Arrival
 from distributary.domain.errors import AccessDenied, DistributaryError, MalformedRecord, Throttled, Unavailable
-from distributary.domain.facts import ApplyReport, CaptureReport, LogReport
+from distributary.domain.facts import ApplyReport, CaptureReport, ForwardReport, LogReport
 from tests.unit.sites import HOME, NOW, PEER, SECOND, Site, change_of, item, message, plenty
 from tests.unit.test_apply import receive
 
@@ -139,6 +139,13 @@ def test_a_batch_without_lags_measures_none(capsys: pytest.CaptureFixture[str]) 
     telemetry.applied(ApplyReport())
     (line,), (metrics,) = lines(capsys)
     assert (line.get("lag_ms"), "Lag" in metrics) == (None, False)
+
+
+def test_how_long_messages_have_been_tried_is_measured_in_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.applied(ApplyReport(waited=301 * SECOND))
+    telemetry.forwarded(ForwardReport(waited=86_400 * SECOND))
+    _, (applied, forwarded) = lines(capsys)
+    assert (applied["InboxWait"], forwarded["OutboxWait"]) == ([301.0], [86_400.0])
 
 
 def test_a_forwarded_batch_tells_of_regions(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

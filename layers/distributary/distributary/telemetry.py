@@ -13,6 +13,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from distributary.domain.alert import AlertKind
 from distributary.domain.errors import Disposition, DistributaryError
 from distributary.domain.facts import ApplyReport, CaptureReport, ForwardReport, LogReport
+from distributary.domain.version import MICROSECONDS
 
 LAG_SAMPLES = 99
 """Values of one metric that fit one EMF line; with the hundredth Powertools writes the line, and warns at its end."""
@@ -111,6 +112,7 @@ def applied(report: ApplyReport) -> None:
             "JournalMissed": report.unjournaled,
             "Parked": len(report.parked),
             "MessagesAgain": len(report.failed),
+            "InboxWait": report.waited // MICROSECONDS,
         },
         lags=lags[:: max(1, -(-len(lags) // LAG_SAMPLES))],
     )
@@ -125,7 +127,13 @@ def forwarded(report: ForwardReport) -> None:
         "again": dict(Counter(map(_name, report.failed.values()))),
     }
     _tell("forwarded", facts, list(report.failed.values()))
-    _measure({"MessagesForwarded": sum(report.sent.values()), "MessagesAgain": len(report.failed)})
+    _measure(
+        {
+            "MessagesForwarded": sum(report.sent.values()),
+            "MessagesAgain": len(report.failed),
+            "OutboxWait": report.waited // MICROSECONDS,
+        }
+    )
 
 
 def unjournaled(error: DistributaryError) -> None:

@@ -36,7 +36,8 @@ class ApplyReport:
 
     failed: the messages that come again, by id, with the reason. lags: microseconds from the version's time, one for
     each change that was written. not_postponed: messages that come again only after the queue's own timeout.
-    unjournaled: conflicts that the journal or the event bus has missed.
+    unjournaled: conflicts that the journal or the event bus has missed. waited: microseconds since the one that has
+    been tried for longest of those that come again was tried first.
     """
 
     messages: int = 0
@@ -48,6 +49,7 @@ class ApplyReport:
     failed: dict[str, DistributaryError] = field(default_factory=dict)
     not_postponed: int = 0
     unjournaled: int = 0
+    waited: int = 0
 
 
 @dataclass
@@ -77,13 +79,14 @@ class LogReport:
 
 @dataclass
 class ForwardReport:
-    """The facts of one batch. sent: messages for each region. failed: those that come again, by id."""
+    """The facts of one batch. sent: messages for each region. failed, waited: see `ApplyReport`."""
 
     messages: int = 0
     sent: Counter[str] = field(default_factory=Counter)
     parked: list[Parcel] = field(default_factory=list)
     failed: dict[str, DistributaryError] = field(default_factory=dict)
     not_postponed: int = 0
+    waited: int = 0
 
 
 @dataclass

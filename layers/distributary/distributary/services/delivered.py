@@ -105,6 +105,7 @@ class Batch:
         for at, error in self.troubles.items():
             message = self.messages[at]
             self.report.failed[message.id] = error
+            self.report.waited = max(self.report.waited, self.clock() - message.first_received_at)
             try:
                 waiting.postpone(message.receipt, pause_before(error, message.receive_count))
             except (RetryLater, Misconfigured):

@@ -63,6 +63,7 @@ class Forward:
 
     def _wait(self, message: Received, error: DistributaryError, report: ForwardReport) -> None:
         report.failed[message.id] = error
+        report.waited = max(report.waited, self.clock() - message.first_received_at)
         try:
             self.waiting.postpone(message.receipt, pause_before(error, message.receive_count))
         except (RetryLater, Misconfigured):
