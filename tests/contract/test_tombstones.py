@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from distributary.domain.change import TOMBSTONE_AGE
 from distributary.domain.errors import Misconfigured
 from distributary.domain.image import key_text
-from distributary.domain.row import Row, Tombstone
+from distributary.domain.row import Ledger, Row, Tombstone
 from distributary.domain.steps import Remember, Write
 from distributary.domain.version import MICROSECONDS, STAMPING_SEQUENCE, Context, Instant, Version
 from tests.contract.places import DynamoPlace, Place, new_key, now
@@ -92,3 +94,30 @@ def test_an_entry_that_is_not_ours_stops_the_work_instead_of_counting_as_none(dy
         dynamo.replica.look_back([key])
     with pytest.raises(Misconfigured, match="cannot be read"):
         dynamo.replica.look([key])
+
+
+@pytest.mark.parametrize("letter", ["я", "あ", "é", "x"])
+def test_a_ledger_takes_a_row_of_380_kb_whatever_its_script(dynamo: DynamoPlace, letter: str) -> None:
+    key, size = new_key(), 380_000
+    image = {**key, "text": {"S": letter * (size // len(letter.encode()))}}
+    first = Tombstone(ledger=Ledger(7, VERSION, image))
+    second = Tombstone(deletion=VERSION, ledger=Ledger(8, VERSION, image))
+    assert dynamo.replica.remember([(key, Remember(None, first))]) == [True]
+    assert dynamo.replica.look_back([key]) == {key_text(key): first}
+    assert dynamo.replica.remember([(key, Remember(first, second))]) == [True]
+    assert dynamo.replica.look_back([key]) == {key_text(key): second}
+
+
+@pytest.mark.parametrize("letter", ["я", "x"])
+def test_an_entry_that_fits_as_ascii_is_written_so(dynamo: DynamoPlace, letter: str) -> None:
+    """What earlier releases have stored is compared with the text that this one writes."""
+    key = new_key()
+    noted = Tombstone(ledger=Ledger(7, VERSION, {**key, "text": {"S": letter * 1000}}))
+    assert dynamo.replica.remember([(key, Remember(None, noted))]) == [True]
+    stored = [
+        item["entry"]["S"]
+        for page in dynamo.client.get_paginator("scan").paginate(TableName=dynamo.tombstones, ConsistentRead=True)
+        for item in page["Items"]
+        if item["key"]["S"] == key_text(key)
+    ]
+    assert stored == [json.dumps(noted.document(), separators=(",", ":"), sort_keys=True)]

@@ -19,6 +19,9 @@ from distributary.domain.row import Tombstone, tombstone_from
 from distributary.domain.steps import Remember
 from distributary.domain.version import MICROSECONDS
 
+ROOM = 400 * 1024 - 82
+"""Bytes that an item has for its entry and its row's key: an item may have 400 KB, with names and the hash."""
+
 
 @dataclass(frozen=True)
 class TombstoneTable:
@@ -36,11 +39,11 @@ class TombstoneTable:
 
     def statement(self, row: str, note: Remember) -> Statement:
         """The conditional write of a tombstone."""
-        entry = {"S": _entry(note.tombstone)}
+        entry = {"S": _entry(row, note.tombstone)}
         expires = {"N": str((self.now() + TOMBSTONE_AGE) // MICROSECONDS)}
         if note.expected is None:
             return Statement(self._insert, [{"S": _hash(row)}, {"S": row}, entry, expires])
-        return Statement(self._update, [entry, expires, {"S": _hash(row)}, {"S": _entry(note.expected)}])
+        return Statement(self._update, [entry, expires, {"S": _hash(row)}, {"S": _entry(row, note.expected)}])
 
     @cached_property
     def _insert(self) -> str:
@@ -64,5 +67,14 @@ def _hash(row: str) -> str:
     return blake2b(row.encode(), digest_size=32).hexdigest()
 
 
-def _entry(tombstone: Tombstone) -> str:
-    return json.dumps(tombstone.document(), separators=(",", ":"), sort_keys=True)
+def _entry(row: str, tombstone: Tombstone) -> str:
+    """The one text of a tombstone: what was stored is compared with it.
+
+    ASCII takes six bytes for a letter that is two or three as UTF-8. So an entry that would be refused, since its
+    ledger has a large row, is UTF-8; all others stay as they have always been written.
+    """
+    document = tombstone.document()
+    text = json.dumps(document, separators=(",", ":"), sort_keys=True)
+    if len(row.encode()) + len(text) <= ROOM:
+        return text
+    return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
