@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -63,9 +64,61 @@ def test_several_writes_of_one_row_in_one_batch_keep_their_order(site: Site) -> 
     site.put(n=9)
     capture(site)
     changes = shipped(site)
-    assert [change.image for change in changes] == [*(item(n=n) for n in range(1, 5)), None, item(n=9)]
+    assert [change.image for change in changes] == [item(n=1), item(n=4), None, item(n=9)]
     assert [change.version for change in changes] == sorted(change.version for change in changes)
     assert site.state() == (item(n=9), changes[-1].version)
+
+
+def test_of_updates_that_overwrite_each_other_the_last_travels_and_all_count(site: Site) -> None:
+    site.put(n=0)
+    capture(site)
+    site.table.stream.clear()
+    for n in range(1, 5):
+        site.update(n=n)
+    report = capture(site)
+    assert [change.image for change in shipped(site)] == [item(n=0), item(n=4)]
+    assert (report.records, report.origins, report.failure) == (4, {Origin.UNSTAMPED: 4}, None)
+
+
+def test_a_row_that_is_written_all_the_time_is_captured_in_time(site: Site) -> None:
+    """Three updates for each access of ours: many more than could be settled one by one."""
+    site.put(n=0)
+    numbers, taken = count(1), 0
+
+    def write_on() -> None:
+        for _ in range(3):
+            site.update(n=next(numbers))
+
+    for _ in range(8):
+        for access in ("write", "look", "look_back"):
+            site.interrupt(access, *[write_on] * 4)
+        arrivals = site.arrivals()[taken:]
+        taken += capture(site, arrivals).records
+        site.interruptions.clear()
+    behind = site.arrivals()[taken:]
+    assert taken > 200
+    assert len(behind) < 50
+    capture(site, behind)
+    assert shipped(site)[-1].image == site.content()
+
+
+def test_a_put_is_settled_by_itself_since_it_drops_what_it_was_made_on_top_of(site: Site) -> None:
+    site.merge(change_of(n=1))
+    site.put(n=2)
+    site.put(n=3)
+    capture(site)
+    assert [change.image for change in shipped(site)] == [item(n=2), item(n=3)]
+
+
+def test_an_update_beneath_one_of_ours_is_settled(site: Site) -> None:
+    site.put(n=1)
+    capture(site)
+    site.update(n=2)
+    site.settle(site.last())
+    site.update(n=3)
+    changes = [each.image for each in shipped(site)]
+    capture(site, site.arrivals()[2:])
+    assert [change.image for change in shipped(site)][len(changes) :] == [item(n=2), item(n=3)]
 
 
 def test_ten_thousand_records_become_few_messages(site: Site) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from distributary.domain.change import StreamRecord
 from distributary.domain.image import Image
-from distributary.domain.origin import LONGEST_CALL, Origin, needs_tombstone, origin_of
+from distributary.domain.origin import LONGEST_CALL, Origin, needs_tombstone, origin_of, overwritten
 from distributary.domain.row import Row, Tombstone
 from distributary.domain.stamp import Stamp, Writer, link_of_insert, link_of_mark, link_to, stamped
 from distributary.domain.version import NOTHING_SEEN, Version
@@ -149,3 +150,45 @@ def test_content_that_is_changed_and_changed_back_under_a_kept_stamp_is_not_what
     site.update(n=1)
     kinds = [origin_of(record, HOME, None) for record in site.table.stream]
     assert kinds == [Origin.STAMPED, Origin.UNSTAMPED, Origin.UNSTAMPED]
+
+
+# --- updates that are overwritten
+
+FOUND = stamp_image(item(n=0), Version(NOW, 1, PEER))
+
+
+def update(old: Image | None, new: Image | None) -> StreamRecord:
+    return StreamRecord(key(), Row(old) if old else None, Row(new) if new else None, 7, NOW)
+
+
+def updated(**values: Any) -> Image:
+    """The row with its stamp left as it was."""
+    return {**FOUND, **item(**values)}
+
+
+def test_an_update_that_the_next_one_has_overwritten_says_nothing_more() -> None:
+    assert overwritten(update(FOUND, updated(n=1)), update(updated(n=1), updated(n=2)))
+    assert overwritten(update(item(n=0), item(n=1)), update(item(n=1), item(n=2)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((None, item(n=1)), (item(n=1), item(n=2))),
+        ((FOUND, updated(n=1)), (updated(n=1), None)),
+        ((FOUND, None), (None, item(n=1))),
+        ((FOUND, item(n=1)), (item(n=1), item(n=2))),
+        ((FOUND, updated(n=1)), (updated(n=1), item(n=2))),
+        ((FOUND, updated(n=1)), (updated(n=1), stamp_image(item(n=1), Version(NOW, 2, HOME)))),
+        ((FOUND, updated(n=1)), (updated(n=3), updated(n=4))),
+        (
+            (marked(item(n=0)), {**marked(item(n=0)), **item(n=1)}),
+            ({**marked(item(n=0)), **item(n=1)}, marked(item(n=0))),
+        ),
+    ],
+    ids=["insert", "deleted", "deletion", "put", "put on top", "settled", "unreadable between", "marked"],
+)
+def test_what_says_more_than_the_next_record_is_settled_by_itself(
+    first: tuple[Image | None, Image | None], second: tuple[Image | None, Image | None]
+) -> None:
+    assert not overwritten(update(*first), update(*second))

@@ -37,6 +37,19 @@ class Origin(Enum):
         return self is not Origin.ECHO
 
 
+def overwritten(record: StreamRecord, following: StreamRecord) -> bool:
+    """Whether the row's following local update is enough to be settled for both.
+
+    It was made on top of the first, and both have left the stamp as they found it. A put drops the stamp, and with it
+    what it was made on top of, so it is settled by itself.
+    """
+    old, new, after = record.old, record.new, following.new
+    if old is None or new is None or after is None or following.old is None:
+        return False
+    stamps = {row.image.get(STAMP_ATTRIBUTE, {}).get("S") for row in (old, new, after)}
+    return len(stamps) == 1 and not new.marked and new.image == following.old.image
+
+
 def needs_tombstone(record: StreamRecord, region: str) -> bool:
     """Whether `origin_of` has to know the tombstone to tell an echo from a local write."""
     if record.new is None:

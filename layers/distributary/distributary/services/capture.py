@@ -17,6 +17,7 @@ from distributary.domain.dataset import Dataset, TtlDeletes
 from distributary.domain.delivery import Arrival, Failure
 from distributary.domain.errors import DistributaryError, Misconfigured, OutOfTime, RetryLater, Unacceptable
 from distributary.domain.facts import CaptureReport
+from distributary.domain.origin import overwritten
 from distributary.domain.parcel import Parcel, parcel
 from distributary.domain.place import Place
 from distributary.domain.settlement import Settled
@@ -116,14 +117,23 @@ class Capture:
         return results
 
     def _groups(self, chunk: Sequence[Arrival], results: list[Settled | DistributaryError]) -> list[list[int]]:
-        """The places of records that are settled by one decision; what is unreadable is told at once."""
-        groups: dict[object, list[int]] = {}
+        """The places of records that are settled by one decision; what is unreadable is told at once.
+
+        A row that is written faster than it can be settled would hold up all others, were each of its records settled.
+        """
+        groups: list[list[int]] = []
+        newest: dict[str, list[int]] = {}
         for at, arrival in enumerate(chunk):
             if isinstance(arrival.record, Unacceptable):
                 results[at] = arrival.record
+                continue
+            group = newest.get(arrival.record.row)
+            if group and (self.settling.together or overwritten(self._record(chunk[group[-1]]), arrival.record)):
+                group.append(at)
             else:
-                groups.setdefault(arrival.record.row if self.settling.together else at, []).append(at)
-        return list(groups.values())
+                newest[arrival.record.row] = [at]
+                groups.append(newest[arrival.record.row])
+        return groups
 
     def _first_of_each_row(
         self, chunk: Sequence[Arrival], groups: list[list[int]]

@@ -14,6 +14,7 @@ from distributary.domain.dataset import Dataset
 from distributary.domain.image import Image
 from distributary.domain.merge import Merged, merge
 from distributary.domain.notation import Notation
+from distributary.domain.origin import Origin
 from distributary.domain.place import Place
 from distributary.domain.policy_begin import settle_from
 from distributary.domain.policy_merge import merge_states
@@ -31,18 +32,22 @@ TABLES = 1_000
 
 @dataclass(frozen=True)
 class Settling:
-    """How capture settles records. decide: of records of one row, in their order. together: of all that there are."""
+    """How capture settles records. decide: of records of one row, in their order.
+
+    together: of all that there are; else of one, and those before it that it has overwritten.
+    """
 
     decide: Callable[..., Decision[list[Settled]]]
     together: bool
 
 
-def _settle_one(records: Sequence[StreamRecord], place: Place, *, ignore_expired: bool) -> Decision[list[Settled]]:
-    (record,) = records
-    return [(yield from settle(record, place, ignore_expired=ignore_expired))]
+def _settle_last(records: Sequence[StreamRecord], place: Place, *, ignore_expired: bool) -> Decision[list[Settled]]:
+    *overwritten, last = records
+    settled = yield from settle(last, place, ignore_expired=ignore_expired)
+    return [*(Settled(Origin.UNSTAMPED) for _ in overwritten), settled]
 
 
-ONE_BY_ONE = Settling(_settle_one, together=False)
+ONE_BY_ONE = Settling(_settle_last, together=False)
 
 
 def settling(dataset: Dataset) -> Settling:
