@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, repeat
 
 import pytest
 
+from distributary.domain.dataset import KeySchema
 from distributary.domain.delivery import Arrival
 from distributary.domain.errors import (
     AccessDenied,
     DistributaryError,
+    InvalidSettings,
     ItemTooLarge,
     MalformedRecord,
     MissingResource,
@@ -173,6 +176,19 @@ def test_an_outbox_that_is_down_too_fails_the_batch_at_its_first_record(site: Si
     assert report.failure is not None
     assert (report.failure.position, str(report.failure.error)) == ("1", "outbox")
     assert report.records == 0
+
+
+@pytest.mark.parametrize("told", [KeySchema("id"), KeySchema("pk", sort="sk")], ids=["partition", "sort"])
+def test_a_table_with_another_key_than_the_dataset_stops_capture_before_every_peer_parks_every_change(
+    told: KeySchema,
+) -> None:
+    site = Site(HOME, replace(ORDERS, key=told))
+    site.put(n=1)
+    report = site.capture().run(site.arrivals(), plenty)
+    assert report.failure is not None
+    assert (report.failure.position, type(report.failure.error)) == ("1", InvalidSettings)
+    assert str(report.failure.error).startswith("replication.toml: datasets.orders.key: names ")
+    assert (site.accesses, report.shipped, report.parked) == ([], {}, [])
 
 
 # --- time

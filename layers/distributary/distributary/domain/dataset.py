@@ -46,6 +46,11 @@ class KeySchema:
     sort: str | None = None
     sort_type: KeyType = KeyType.STRING
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the key attributes."""
+        return frozenset((self.partition, self.sort) if self.sort else (self.partition,))
+
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSite:

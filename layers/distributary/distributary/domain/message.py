@@ -175,7 +175,7 @@ def _change(document: Any, dataset: Dataset, home: str) -> Change:
 
 
 def _check(change: Change, dataset: Dataset) -> None:
-    if change.key.keys() != {dataset.key.partition} | ({dataset.key.sort} if dataset.key.sort else set()):
+    if change.key.keys() != dataset.key.names:
         raise MalformedMessage("the key is not the dataset's")
     if change.image is not None and any(change.image.get(name) != value for name, value in change.key.items()):
         raise MalformedMessage("the image is not the key's")

@@ -15,7 +15,14 @@ from distributary.domain.change import Change, StreamRecord
 from distributary.domain.conflict import Conflict
 from distributary.domain.dataset import Dataset, TtlDeletes
 from distributary.domain.delivery import Arrival, Failure
-from distributary.domain.errors import DistributaryError, Misconfigured, OutOfTime, RetryLater, Unacceptable
+from distributary.domain.errors import (
+    DistributaryError,
+    InvalidSettings,
+    Misconfigured,
+    OutOfTime,
+    RetryLater,
+    Unacceptable,
+)
 from distributary.domain.facts import CaptureReport
 from distributary.domain.origin import overwritten
 from distributary.domain.parcel import Parcel, parcel
@@ -127,6 +134,9 @@ class Capture:
             if isinstance(arrival.record, Unacceptable):
                 results[at] = arrival.record
                 continue
+            if arrival.record.key.keys() != self.dataset.key.names:  # every peer would park every change
+                results[at] = self._other_key(arrival.record)
+                continue
             group = newest.get(arrival.record.row)
             if group and (self.settling.together or overwritten(self._record(chunk[group[-1]]), arrival.record)):
                 group.append(at)
@@ -134,6 +144,11 @@ class Capture:
                 newest[arrival.record.row] = [at]
                 groups.append(newest[arrival.record.row])
         return groups
+
+    def _other_key(self, record: StreamRecord) -> InvalidSettings:
+        told, found = sorted(self.dataset.key.names), sorted(record.key)
+        where = f"replication.toml: datasets.{self.dataset.name}.key"
+        return InvalidSettings(f"{where}: names {', '.join(told)}; the table's key is {', '.join(found)}")
 
     def _first_of_each_row(
         self, chunk: Sequence[Arrival], groups: list[list[int]]
