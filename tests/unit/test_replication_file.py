@@ -91,7 +91,7 @@ MISTAKES = {
         KEY + 'sort = "replication_stamp"', "datasets.orders.key.sort", "name another"),
     **{f"drift of {drift}": Mistake(ORDERS + f"max_clock_drift = {drift}", "datasets.orders.max_clock_drift",
                                     "more than 0 and at most 3600")
-       for drift in ("0", "-1", "3601", "true", '"60"', "nan", "inf")},
+       for drift in ("0", "1e-7", "-1", "3601", "true", '"60"', "nan", "inf")},
 }  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def _key(file: SettingsFile, value: Any, here: str) -> KeySchema:
 
 
 def _seconds(file: SettingsFile, value: Any, here: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 3600:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-6 <= value <= 3600:
         raise file.refuse(here, f"{value!r} is no drift", "write seconds, more than 0 and at most 3600")
     return int(value * MICROSECONDS)
 
