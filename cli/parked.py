@@ -20,6 +20,9 @@ Dataset = Annotated[str, typer.Option(help="The dataset's name in replication.to
 Region = Annotated[str, typer.Option(help="The region in which they are parked.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at the most.")]
 Reason = Annotated[str, typer.Option(help="Only those with this reason, such as ClockDrift.")]
+DeadLetters = Annotated[
+    bool, typer.Option("--dead-letters", help="The messages that apply gave up, in place of what is parked.")
+]
 
 
 @app.command("list")
@@ -41,10 +44,14 @@ def show(dataset: Dataset, region: Region, limit: Limit = 50) -> None:
 
 
 @app.command()
-def redrive(dataset: Dataset, region: Region, limit: Limit = 1000, reason: Reason = "") -> None:
+def redrive(
+    dataset: Dataset, region: Region, limit: Limit = 1000, reason: Reason = "", dead_letters: DeadLetters = False
+) -> None:
     """Send parked changes again, through the outbox into the inbox of their region."""
     with told_plainly():
-        report = wiring.redrive(dataset, region).run(limit, lambda parcel: reason in ("", parcel.reason))
+        report = wiring.redrive(dataset, region, dead_letters=dead_letters).run(
+            limit, lambda parcel: reason in ("", parcel.reason)
+        )
     for kind, count in report.sent.items():
         console.print(f"{count} {kind}: sent again")
     for kind, count in report.left.items():

@@ -56,3 +56,19 @@ def test_what_is_no_parcel_hides_no_other_and_can_be_discarded() -> None:
     assert "audit[/2026]" in run("list").output
     assert "1 MalformedMessage: left" in run("redrive", "--reason", "MalformedMessage").output
     assert "1 MalformedMessage: discarded" in run("discard", "--reason", "MalformedMessage").output
+
+
+@pytest.mark.usefixtures("parked")
+def test_what_apply_gave_up_goes_through_the_outbox_to_its_own_region() -> None:
+    sqs = boto3.client("sqs", region_name=HERE)
+    dead = sqs.create_queue(QueueName="distributary-orders-inbox-dead")["QueueUrl"]
+    outbox = sqs.create_queue(QueueName="distributary-orders-outbox")["QueueUrl"]
+    for body in ("one", "two"):
+        sqs.send_message(QueueUrl=dead, MessageBody=body)
+    assert "2 DeadLetter: sent again" in run("redrive", "--dead-letters").output
+    held = sqs.receive_message(QueueUrl=outbox, MaxNumberOfMessages=10, MessageAttributeNames=["All"])["Messages"]
+    destinations = {each["Body"]: each["MessageAttributes"]["destination"]["StringValue"] for each in held}
+    assert destinations == {"one": HERE, "two": HERE}
+    left = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["All"])["Attributes"]
+    assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+    assert "audit[/2026]" in run("list").output

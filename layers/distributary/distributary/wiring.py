@@ -160,9 +160,16 @@ def parked(dataset: str, region: str) -> SqsParked:
     return SqsParked(sqs(region), _url_of(region, f"distributary-{dataset}-parked"))
 
 
-def redrive(dataset: str, region: str) -> Redrive:
-    """The redrive service of a replica, for an operator; raises MissingResource where there is none."""
+def redrive(dataset: str, region: str, *, dead_letters: bool = False) -> Redrive:
+    """The redrive service of a replica, for an operator; raises MissingResource where there is none.
+
+    dead_letters: of the inbox, in place of what is parked. SQS's own redrive is refused: it sends as who asks for it,
+    and the inbox admits capture and forward functions only.
+    """
     outbox = SqsOutbox(sqs(region), _url_of(region, f"distributary-{dataset}-outbox"))
+    if dead_letters:
+        dead = SqsParked(sqs(region), _url_of(region, f"distributary-{dataset}-inbox-dead"), dead_letters=True)
+        return Redrive(region, dead, outbox)
     return Redrive(region, parked(dataset, region), outbox)
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DESTINATION = "destination"
 """The attribute of an outbox message that names the region it waits for."""
 
+DEAD_LETTER = "DeadLetter"
+"""The reason of what apply gave up."""
+
 LONGEST_WAIT = 43_200 - 900
 """Seconds. SQS counts its limit of 12 hours from the receipt, and a function has the message for up to 15 minutes."""
 
@@ -71,12 +74,17 @@ class SqsParking:
 
 
 class SqsParked:
-    """`ports.Parked` over the parked queue. seconds: how long a parcel that was taken stays out of sight."""
+    """`ports.Parked` over the parked queue, or over the dead letters of the inbox.
 
-    def __init__(self, client: SQSClient, url: str, *, seconds: int = 60) -> None:
+    seconds: how long a parcel that was taken stays out of sight. dead_letters: the messages are no parcels, but what
+    apply gave up, whole.
+    """
+
+    def __init__(self, client: SQSClient, url: str, *, seconds: int = 60, dead_letters: bool = False) -> None:
         self._client = client
         self._url = url
         self._seconds = seconds
+        self._read = _dead_letter_in if dead_letters else _parcel_in
 
     def take(self, limit: int) -> Sequence[tuple[str, Parcel]]:
         """See `ports.Parked`. A message that is no parcel is shown as one, for an operator to see and discard."""
@@ -93,7 +101,7 @@ class SqsParked:
             messages = answer.get("Messages", [])
             if not messages:
                 break
-            taken += [(message["ReceiptHandle"], _parcel_in(message)) for message in messages]
+            taken += [(message["ReceiptHandle"], self._read(message)) for message in messages]
         return taken
 
     def discard(self, receipt: str) -> None:
@@ -128,8 +136,15 @@ def _parcel_in(message: MessageTypeDef) -> Parcel:
     try:
         return parcel_from(message["Body"])
     except MalformedMessage as error:
-        sent_at = int(message["Attributes"]["SentTimestamp"]) * 1000
-        return parcel("", error, message["Body"], redrivable=False, parked_at=sent_at)
+        return parcel("", error, message["Body"], redrivable=False, parked_at=_sent_at(message))
+
+
+def _dead_letter_in(message: MessageTypeDef) -> Parcel:
+    return Parcel("", DEAD_LETTER, "", "", message["Body"], redrivable=True, parked_at=_sent_at(message))
+
+
+def _sent_at(message: MessageTypeDef) -> int:
+    return int(message["Attributes"]["SentTimestamp"]) * 1000
 
 
 def _send(client: SQSClient, url: str, bodies: Iterable[str], attributes: Mapping[str, str] | None = None) -> None:
