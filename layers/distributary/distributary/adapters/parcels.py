@@ -18,13 +18,16 @@ from distributary.domain.parcel import Parcel
 LIMIT = 1_048_576 - 1024
 """Bytes of one message; a little is left for attributes that a redrive may add."""
 
+SURROGATES = "surrogatepass"
+"""How what is no text of Unicode is kept: whatever it is, it is to be parked."""
+
 
 def parcel_text(parcel: Parcel) -> str:
     """A parcel as ASCII text."""
     text = json.dumps({**asdict(parcel), "deflated": False})
     if len(text) <= LIMIT:
         return text
-    payload = b85encode(zlib.compress(parcel.payload.encode(), 9)).decode()
+    payload = b85encode(zlib.compress(parcel.payload.encode(errors=SURROGATES), 9)).decode()
     return json.dumps({**asdict(parcel), "payload": payload, "deflated": True})
 
 
@@ -35,7 +38,7 @@ def parcel_from(text: str) -> Parcel:
         deflated = document.pop("deflated")
         parcel = Parcel(**document)
         if deflated:
-            parcel = replace(parcel, payload=zlib.decompress(b85decode(parcel.payload)).decode())
+            parcel = replace(parcel, payload=zlib.decompress(b85decode(parcel.payload)).decode(errors=SURROGATES))
     except (KeyError, TypeError, AttributeError, ValueError, zlib.error) as error:
         raise MalformedMessage(f"not a parcel: {error}") from error
     return parcel

@@ -173,7 +173,8 @@ class Capture:
             report.parked.extend(parcels)
 
     def _parcel(self, arrival: Arrival, error: Unacceptable) -> Parcel:
-        payload = json.dumps(arrival.raw, default=str)
+        # As ASCII a letter takes six bytes or twelve, which deflate worse than its two to four: it may fit no message.
+        payload = json.dumps(arrival.raw, default=str, ensure_ascii=False)
         return parcel(self.dataset.name, error, payload, redrivable=False, parked_at=self.clock())
 
     def _place(self) -> Place:
