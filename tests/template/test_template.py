@@ -107,3 +107,12 @@ def test_between_two_tries_the_alarm_of_what_waits_does_not_end(stack: Stack, qu
     alarm = deployed(stack, MaximumLag="300").properties(f"{queue}WaitAlarm")
     assert alarm["Period"] > LONGEST_PAUSE + stack.body["Globals"]["Function"]["Timeout"]
     assert (alarm["Statistic"], alarm["EvaluationPeriods"], alarm["Threshold"]) == ("Maximum", 1, "300")
+
+
+@pytest.mark.parametrize("role", ["CaptureRole", "ApplyRole"])
+def test_functions_may_do_to_rows_what_the_adapter_does_and_no_more(stack: Stack, role: str) -> None:
+    """Reads are batches, and no statement selects."""
+    (merge,) = [each for each in stack.statements(role) if each["Sid"] == "MergeRows"]
+    written = {f"dynamodb:{each}" for each in ("PutItem", "UpdateItem", "DeleteItem")}
+    spoken = {f"dynamodb:PartiQL{each}" for each in ("Insert", "Update", "Delete")}
+    assert set(merge["Action"]) == {"dynamodb:BatchGetItem", *written, *spoken}
