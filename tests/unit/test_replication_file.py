@@ -73,6 +73,10 @@ MISTAKES = {
     "unknown key of a replica": Mistake(
         with_replicas('["us-east-1", {region = "eu-west-1", role = "x"}]'), "datasets.orders.replicas.role",
         "use one of account, region"),
+    "an account for one of two": Mistake(
+        with_replicas('["us-east-1", {region = "eu-west-1", account = "123456789012"}]'),
+        "datasets.orders.replicas", "name the account of each",
+    ),
     "account too short": Mistake(
         with_replicas('["us-east-1", {region = "eu-west-1", account = "12345"}]'), "datasets.orders.replicas",
         "write its twelve digits in quotes"),
@@ -137,14 +141,15 @@ def test_what_is_left_out_has_its_default(file: Path) -> None:
 def test_everything_can_be_said(file: Path) -> None:
     file.write_text(
         '[datasets.orders]\nengine = "dynamodb"\nconflict = "last_writer_wins"\nttl_deletes = "ignore"\n'
-        'max_clock_drift = 0.5\nreplicas = ["us-gov-west-1", {region = "eu-west-1", account = "123456789012"}]\n'
+        'max_clock_drift = 0.5\nreplicas = [{region = "us-gov-west-1", account = "210987654321"}, '
+        '{region = "eu-west-1", account = "123456789012"}]\n'
         '[datasets.orders.key]\npartition = "customer"\npartition_type = "N"\nsort = "at"\nsort_type = "B"\n',
         encoding="utf-8",
     )
     assert load(file).dataset("orders") == Dataset(
         "orders",
         Engine.DYNAMODB,
-        (ReplicaSite("us-gov-west-1"), ReplicaSite("eu-west-1", "123456789012")),
+        (ReplicaSite("us-gov-west-1", "210987654321"), ReplicaSite("eu-west-1", "123456789012")),
         ttl_deletes=TtlDeletes.IGNORE,
         key=KeySchema("customer", KeyType.NUMBER, "at", KeyType.BINARY),
         max_clock_drift=500_000,

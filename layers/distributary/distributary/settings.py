@@ -111,6 +111,10 @@ def _replicas(file: SettingsFile, value: Any, here: str) -> tuple[ReplicaSite, .
     for site in sites:
         if sum(other.region == site.region for other in sites) > 1:
             raise file.refuse(here, f"names {site.region} twice", "keep one; a region holds one replica")
+    without = next((site.region for site in sites if site.account is None), None)
+    if without is not None and any(site.account for site in sites):
+        # The stack in the account that is named would look for it in its own.
+        raise file.refuse(here, f"names no account for {without}, but for others", "name the account of each")
     return sites
 
 

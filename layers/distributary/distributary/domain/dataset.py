@@ -54,7 +54,7 @@ class KeySchema:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSite:
-    """Where a replica lives. account: twelve digits, none for the account of the stack that asks."""
+    """Where a replica lives. account: twelve digits, none where all replicas are in one."""
 
     region: str
     account: str | None = None
