@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 import pytest
@@ -189,3 +190,17 @@ def test_plain_values_are_passed_on_as_they_are() -> None:
     value = {"S": "x"}
     assert for_sdk(value) is value
     assert from_sdk(value) is value
+
+
+@pytest.mark.parametrize("letter", ["x", "\0", "ü", "あ", "😀"])
+def test_no_request_is_larger_than_dynamodb_takes_whatever_the_script(letter: str) -> None:
+    client = ScriptedClient()
+    text = letter * (390_000 // len(letter.encode()))
+    replica = DynamoReplica(cast("DynamoDBClient", client), table="t", tombstones="tombstones", now=lambda: 0)
+    writes = [
+        (key, Write(Row({**key, STAMP_ATTRIBUTE: {"S": "1"}, "n": {"S": text}}), {**key, "n": {"S": f"{text}!"}}))
+        for key in KEYS[:25]
+    ]
+    replica.write(writes)
+    assert sum(client.sizes) == 25
+    assert max(len(json.dumps(each)) for each in client.statements) < 16 * 1024 * 1024

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 STATEMENTS = 25
 """Statements that one BatchExecuteStatement may carry."""
 
-CHARACTERS = 2_000_000
-"""Of one request's parameters, as Python shows them.
+BYTES = 2_000_000
+"""Of one request's parameters, as Python shows them, in UTF-8.
 
-DynamoDB refuses requests over 16 MB, and JSON may take six bytes for one of these characters.
+DynamoDB refuses requests over 16 MB, and JSON may take three times as many: twelve for a smiley.
 """
 
 
@@ -57,8 +57,8 @@ def _batches(statements: Sequence[Statement]) -> Iterator[list[Statement]]:
     batch: list[Statement] = []
     size = 0
     for statement in statements:
-        weight = len(repr(statement.parameters))
-        if batch and (len(batch) == STATEMENTS or size + weight > CHARACTERS):
+        weight = len(repr(statement.parameters).encode())
+        if batch and (len(batch) == STATEMENTS or size + weight > BYTES):
             yield batch
             batch, size = [], 0
         batch.append(statement)
