@@ -239,3 +239,23 @@ def test_instants_of_other_writers_are_kept_to_the_letter(prepared: Site) -> Non
     as_applied(prepared, f"UPDATE t SET replication_stamp = '{applied(odd)}'")
     prepared.write("UPDATE t SET v = 3")
     assert stamp_of(prepared).context.of(THERE) == Instant(odd.timestamp, odd.sequence)
+
+
+def test_a_type_of_the_writers_own_is_no_way_to_the_rights_of_the_owner(prepared: Site) -> None:
+    """What is temporary is found before all else, unless the function says otherwise."""
+    prepared.write("CREATE ROLE clerk LOGIN", "GRANT clerk TO CURRENT_USER", "GRANT ALL ON t TO clerk")
+    try:
+        prepared.write(
+            "SET ROLE clerk",
+            """CREATE FUNCTION pg_temp.run(pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS
+            $$ BEGIN RAISE 'run as %', current_user; END $$""",
+            "CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (pg_temp.run(VALUE))",
+            "INSERT INTO t VALUES (1, 1)",
+            "UPDATE t SET v = 2",
+            "UPDATE t SET id = 3",
+            "DELETE FROM t",
+        )
+        prepared.write("RESET ROLE")
+        assert len(prepared.ask("SELECT key FROM distributary.tombstones")) == 2
+    finally:
+        prepared.write("RESET ROLE", "DROP OWNED BY clerk", "DROP ROLE clerk")

@@ -17,7 +17,7 @@ from distributary.domain.policies import Policies
 
 PLAIN = Policies()
 
-VERSION = "4"
+VERSION = "5"
 """Of the function that all triggers use, and of the tables below; `distributary.replica` keeps which it has."""
 
 STATE_TABLES = f"""

@@ -18,10 +18,13 @@ SETTINGS = {
     "bytea_output": "hex",
     "standard_conforming_strings": "on",
     "xmloption": "content",
-    "search_path": "pg_catalog",
+    "search_path": "pg_catalog, pg_temp",
     "row_security": "off",
 }
 """What the text forms of values depend on, the same in every region, and where names are looked up.
+
+Unless pg_temp is named it comes first, and who may make temporary types would be asked what a "text" is: in a trigger
+that is by the rights of the tables' owner.
 
 Where policies for rows hold for the role, a statement fails, so that none works on some of the rows in silence.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from distributary.adapters.aurora.catalog import SCHEMA, Table
+from distributary.adapters.aurora.session import SETTINGS
 from distributary.adapters.aurora.trigger_parts import (
     APPLYING,
     CLOCK,
@@ -27,7 +28,8 @@ def stamp_over(region: str, max_clock_drift: int) -> str:
     Its sequence is the transaction's: of two that insert one key in the same microsecond, where neither sees what the
     other has done, each has a version of its own. max_clock_drift: microseconds; a stamp beyond it is not believed.
     """
-    return function_sql("stamp_over(one text, other text)", "text", "SET search_path = pg_catalog", rf"""
+    options = f"SET search_path = {SETTINGS['search_path']}"
+    return function_sql("stamp_over(one text, other text)", "text", options, rf"""
 DECLARE
     clock bigint := {CLOCK};
     -- What a write of replication sets off is just above what it changes: what was done at home wins when it comes.

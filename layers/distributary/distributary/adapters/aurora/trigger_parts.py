@@ -33,6 +33,8 @@ QUERY = "STABLE SET plan_cache_mode = force_generic_plan"
 _STABLE = ("smallint", "integer", "bigint", "uuid", "text", "character", "numeric", "boolean", "name")
 """Beginnings of types whose text depends on no setting."""
 _TEXT_SETTINGS = ("DateStyle", "IntervalStyle", "TimeZone", "extra_float_digits", "bytea_output", "lc_monetary")
+_LISTS = ("DateStyle", "search_path")
+"""Settings of several words, which are one if they are quoted."""
 
 
 def same_key(table: Table) -> str:
@@ -101,9 +103,7 @@ def pinned(table: Table, *texts: str) -> str:
     """
     stable = all(_is_stable(table, name) for name in (*table.key, *texts))
     names = ["search_path"] if stable else [*_TEXT_SETTINGS, "search_path"]
-    return " ".join(
-        f"SET {name} = {SETTINGS[name] if name == 'DateStyle' else literal(SETTINGS[name])}" for name in names
-    )
+    return " ".join(f"SET {name} = {SETTINGS[name] if name in _LISTS else literal(SETTINGS[name])}" for name in names)
 
 
 def local(table: Table, kind: str) -> str:
