@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from distributary.domain.stamp import Stamp, Writer, parse
@@ -257,5 +258,38 @@ def test_a_type_of_the_writers_own_is_no_way_to_the_rights_of_the_owner(prepared
         )
         prepared.write("RESET ROLE")
         assert len(prepared.ask("SELECT key FROM distributary.tombstones")) == 2
+    finally:
+        prepared.write("RESET ROLE", "DROP OWNED BY clerk", "DROP ROLE clerk")
+
+
+def test_who_has_no_right_on_a_table_cannot_bury_its_rows(prepared: Site) -> None:
+    """A trigger's function runs by the rights of the owner, for whatever table it is a trigger of."""
+    ((bury,),) = prepared.ask(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname = 'distributary' AND p.proname LIKE 'bury %'"
+    )
+    prepared.write("INSERT INTO t VALUES (1, 1)", "CREATE ROLE clerk LOGIN", "GRANT clerk TO CURRENT_USER")
+    try:
+        prepared.write("SET ROLE clerk", "CREATE TEMP TABLE mine (id int, replication_stamp text)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="schema distributary"):
+            prepared.write(f"CREATE TRIGGER x BEFORE DELETE ON mine FOR EACH ROW EXECUTE FUNCTION {bury}")
+    finally:
+        prepared.write("RESET ROLE", "DROP OWNED BY clerk", "DROP ROLE clerk")
+
+
+def test_another_who_owns_a_partitioned_table_makes_partitions_of_it(prepared: Site) -> None:
+    """Their triggers are made by his rights, which are none on our schema."""
+    prepared.write(
+        "CREATE ROLE clerk LOGIN",
+        "GRANT clerk TO CURRENT_USER",
+        "GRANT CREATE ON SCHEMA public TO clerk",
+        "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+        "ALTER TABLE p OWNER TO clerk",
+    )
+    prepared.install()
+    try:
+        prepared.write("SET ROLE clerk", "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)")
+        prepared.write("INSERT INTO p VALUES (1)", "DELETE FROM p", "RESET ROLE")
+        assert prepared.ask("SELECT relation FROM distributary.tombstones") == [('"public"."p"',)]
     finally:
         prepared.write("RESET ROLE", "DROP OWNED BY clerk", "DROP ROLE clerk")

@@ -135,7 +135,9 @@ def _foundation(dataset: Dataset, region: str) -> Part:
         "our schema, with tombstones, checkpoint and the stamping functions",
         (
             *(each.strip() for each in ddl.STATE_TABLES.split(";\n") if each.strip()),
-            f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC",
+            # Triggers fire without it, and with it anybody could make a trigger of a table of his own that writes
+            # tombstones of ours. Earlier releases granted it.
+            f"REVOKE USAGE ON SCHEMA {SCHEMA} FROM PUBLIC",
             stamp_over(region, drift),
             known,
         ),
