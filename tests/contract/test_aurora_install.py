@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributary.adapters.aurora import install
+from distributary.adapters.aurora.doctor import examine
 from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
 from distributary.domain.message import unpack
 from tests.contract.aurora_sites import BOTH_WAYS, Site
@@ -125,3 +126,23 @@ def test_who_may_not_replicate_is_told_which_right_is_missing(aurora: Site) -> N
     finally:
         session.close()
         aurora.write("DROP ROLE modest")
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(
+    "statements",
+    [["DROP TABLE t"], ["ALTER TABLE t RENAME TO other"], ["ALTER TABLE t RENAME TO b", "CREATE VIEW t AS TABLE b"]],
+)
+def test_a_table_that_is_gone_is_forgotten(aurora: Site, statements: list[str]) -> None:
+    # given: a table that was taken in and is not there any more, and a slot that is lost
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY)", "CREATE TABLE kept (id int PRIMARY KEY)")
+    aurora.install()
+    aurora.capture()
+    aurora.write(*statements)
+    aurora.ask(f"SELECT pg_drop_replication_slot('{install.slot_of(aurora.dataset.name)}')")
+    # when
+    assert 'table "public"."t", which is gone' in aurora.install(new_slot=True)
+    # then: nobody is told of it any more
+    assert aurora.install() == []
+    assert examine(aurora.session(), aurora.dataset) == []
+    assert aurora.capture().alerts == []

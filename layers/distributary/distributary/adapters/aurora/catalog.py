@@ -99,6 +99,11 @@ ALTERED = f"""SELECT r.relation, r.columns IS NOT DISTINCT FROM (
     FROM {SCHEMA}.relations r ORDER BY 1"""
 """Which tables have other columns than when they were taken in."""
 
+ABSENT = f"""SELECT r.relation FROM {SCHEMA}.relations r WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(r.relation) AND c.relkind IN ('r', 'p'))
+    ORDER BY 1"""
+"""Which tables were dropped or renamed since they were taken in; a view may have the name."""
+
 DISARMED = rf"""SELECT r.relation FROM {SCHEMA}.relations r
     WHERE pg_catalog.to_regclass(r.relation) IS NOT NULL AND EXISTS (
         SELECT FROM (SELECT pg_catalog.to_regclass(r.relation) AS relid

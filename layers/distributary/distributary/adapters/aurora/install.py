@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from distributary.adapters.aurora import ddl
-from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
+from distributary.adapters.aurora.catalog import ABSENT, ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.preconditions import (
     check_deferrable_keys,
@@ -68,6 +68,7 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
     parts += _slot(session, publication, prepared=prepared, new_slot=new_slot)
     known = _known(session) if prepared else {}
     parts += _of_tables(wanted, dataset, region, published or (), known)
+    parts += _of_absent(session) if prepared else []
     stateful = [table.name.text() for table in wanted if table.stateful]
     return parts + (_again(session, publication, region, stateful) if prepared and new_slot else [])
 
@@ -92,6 +93,13 @@ def _of_tables(
             table, publication, region=region, max_clock_drift=drift, published=is_published, policies=policies
         )
         yield Part(f"table {name}", tuple(statements))
+
+
+def _of_absent(session: Session) -> Iterator[Part]:
+    """Each table that was taken in and is no table any more; its name alone is left to be forgotten."""
+    for (relation,) in session.run(ABSENT):
+        forgotten = f"DELETE FROM {SCHEMA}.relations WHERE relation = {literal(str(relation))}"
+        yield Part(f"table {relation}, which is gone", (forgotten,))
 
 
 def removal(session: Session, dataset: Dataset, *, keep_columns: bool = False) -> list[Part]:
@@ -203,11 +211,12 @@ def _text(pair: str) -> str:
 
 
 def _known(session: Session) -> dict[str, str]:
-    """The tables that were taken in, by what their triggers were then; empty for those altered or disarmed since."""
+    """The tables that were taken in and are there, by what their triggers were; empty if altered or disarmed since."""
+    absent = {str(name) for (name,) in session.run(ABSENT)}
     altered = {str(name) for name, same in session.run(ALTERED) if not same}
     altered |= {str(name) for (name,) in session.run(DISARMED)}
     found = session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")
-    return {str(name): "" if name in altered else str(triggers) for name, triggers in found}
+    return {str(name): "" if name in altered else str(triggers) for name, triggers in found if name not in absent}
 
 
 def _exists(session: Session, name: str) -> bool:
