@@ -96,18 +96,29 @@ def test_a_lost_slot_is_made_anew_only_on_demand(aurora: Site) -> None:
 
 
 @BOTH_WAYS
-def test_nothing_is_left_after_it_was_undone(aurora: Site) -> None:
+@pytest.mark.parametrize(
+    "since",
+    [
+        [],
+        ["ALTER TABLE t RENAME TO other"],
+        ["CREATE SCHEMA elsewhere", "ALTER TABLE t SET SCHEMA elsewhere"],
+        ["ALTER TABLE t RENAME TO other", "CREATE VIEW t AS SELECT id FROM other"],
+    ],
+    ids=["", "renamed", "moved", "renamed beneath a view"],
+)
+def test_nothing_is_left_after_it_was_undone(aurora: Site, since: list[str]) -> None:
     # given: a prepared database with a deleted row
-    before = "SELECT relname, attname FROM pg_attribute JOIN pg_class c ON attrelid = c.oid AND relname = 't'"
+    tables = "c.relkind = 'r' AND c.relname IN ('t', 'other')"
+    before = f"SELECT attname FROM pg_attribute JOIN pg_class c ON attrelid = c.oid AND {tables}"
     aurora.write("CREATE TABLE t (id int PRIMARY KEY)")
-    was = aurora.ask(f"{before} WHERE NOT attisdropped ORDER BY 2")
+    was = aurora.ask(f"{before} WHERE NOT attisdropped ORDER BY 1")
     aurora.install()
-    aurora.write("INSERT INTO t VALUES (1)", "DELETE FROM t")
+    aurora.write("INSERT INTO t VALUES (1)", "DELETE FROM t", *since)
     # when
     session = aurora.session()
     install.carry_out(session, install.removal(session, aurora.dataset))
     # then
-    assert aurora.ask(f"{before} WHERE NOT attisdropped ORDER BY 2") == was
+    assert aurora.ask(f"{before} WHERE NOT attisdropped ORDER BY 1") == was
     for place in ("pg_trigger WHERE NOT tgisinternal", "pg_namespace WHERE nspname = 'distributary'", "pg_publication"):
         assert aurora.ask(f"SELECT count(*) FROM {place}") == [(0,)]
     assert aurora.ask("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()") == [(0,)]

@@ -111,9 +111,9 @@ def removal(session: Session, dataset: Dataset, *, keep_columns: bool = False) -
     if _published(session, name) is not None:
         parts.append(Part("the publication", (f"DROP PUBLICATION {quoted(name)}",)))
     if _exists(session, f"{SCHEMA}.relations"):
-        known = _known(session)
-        every = sorted({table_name(text).schema for text in known})
-        taken = [each for each in tables(session, [f"{schema}.*" for schema in every]) if each.name.text() in known]
+        known = {table_name(text) for text in _known(session)} | _armed(session)
+        every = sorted({name.schema for name in known})
+        taken = [each for each in tables(session, [f"{schema}.*" for schema in every]) if each.name in known]
         undone = [(table.name.text(), ddl.table_removal(table, keep_columns=keep_columns)) for table in taken]
         parts += [Part(f"table {text}", tuple(statements)) for text, statements in undone]
     if _exists(session, f"{SCHEMA}.replica"):
@@ -217,6 +217,18 @@ def _known(session: Session) -> dict[str, str]:
     altered |= {str(name) for (name,) in session.run(DISARMED)}
     found = session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")
     return {str(name): "" if name in altered else str(triggers) for name, triggers in found if name not in absent}
+
+
+def _armed(session: Session) -> set[TableName]:
+    """The tables that have triggers of ours; their names may be others than when they were taken in."""
+    found = session.run(
+        "SELECT DISTINCT n.nspname::text, c.relname::text FROM pg_catalog.pg_trigger t"
+        " JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE f.pronamespace = pg_catalog.to_regnamespace($1)",
+        SCHEMA,
+    )
+    return {TableName(str(schema), str(name)) for schema, name in found}
 
 
 def _exists(session: Session, name: str) -> bool:
