@@ -145,9 +145,18 @@ def test_a_connection_that_broke_before_the_server_could_say_why_is_retried() ->
     assert type(error_of(None, "the connection is lost")) is Unavailable
 
 
-def test_a_value_of_a_row_is_not_told() -> None:
-    error = error_of("22P02", 'invalid input syntax for type integer: "DE02 1203"')
-    assert str(error) == "22P02: invalid input syntax for type integer"
+@pytest.mark.parametrize(
+    ("state", "said", "told"),
+    [
+        ("22P02", 'invalid input syntax for type integer: "DE02 1203"', "invalid input syntax for type integer"),
+        ("22003", 'value "DE02" is out of range for type integer', 'value "…" is out of range for type integer'),
+        ("22003", '"1e999" is out of range for type real', '"…" is out of range for type real'),
+        ("22023", 'time zone "a"\nb" not recognized', 'time zone "…" not recognized'),
+        ("42601", 'syntax error in tsquery: "DE02 &"', "syntax error in tsquery"),
+    ],
+)
+def test_a_value_of_a_row_is_not_told(state: str, said: str, told: str) -> None:
+    assert str(error_of(state, said)) == f"{state}: {told}"
 
 
 def test_a_code_says_why() -> None:

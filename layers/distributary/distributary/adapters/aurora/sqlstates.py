@@ -6,6 +6,7 @@ statement says if its class is one of data or schema, and is retried otherwise: 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -66,15 +67,20 @@ BY_CLASS: Mapping[str, type[DistributaryError]] = MappingProxyType(
 )  # fmt: skip
 
 
+_QUOTED = re.compile('".*"', re.DOTALL)
+
+
 def error_of(state: str | None, message: str, *, constraint: str = "") -> DistributaryError:
     """Our error for a code; none: the connection broke before the server could say one.
 
-    message: without details. A value of a row that it ends with, as where data do not fit, is left out.
+    message: without details. A value of a row that it repeats, as where data do not fit, is left out.
     """
     if state is None:
         return Unavailable(message)
-    if state.startswith("22"):  # such as: invalid input syntax for type integer: "…"
+    if state.startswith("22") or state == "42601":  # invalid input syntax for type integer: "…"; of a tsquery 42601
         message = message.partition(': "')[0]
+    if state.startswith("22"):  # value "…" is out of range for type integer
+        message = _QUOTED.sub('"…"', message)
     text = f"{state}: {message}"
     kind = BY_STATE.get(state) or BY_CLASS.get(state[:2], RetryLater)
     return UniqueClash(text, constraint) if kind is UniqueClash else kind(text)
