@@ -29,6 +29,8 @@ from distributary.adapters.aurora.catalog import Table as Described
 from distributary.adapters.aurora.catalog import tables
 from distributary.adapters.aurora.doctor import Finding, Severity, compare, examine
 from distributary.adapters.aurora.install import Part
+from distributary.adapters.aurora.names import literal
+from distributary.adapters.aurora.session import SETTINGS
 from distributary.domain.dataset import Database
 from local.world import PROJECT
 
@@ -172,14 +174,17 @@ def _each(chosen: list[Target], plan: Callable[[Target], list[Part]], *, dry_run
 
 
 def _print(where: str, parts: list[Part]) -> None:
-    """The plan as SQL that could be run as it is."""
-    console.print(f"-- {where}" if parts else f"-- {where}: nothing to do", markup=False)
-    for part in parts:
-        together = len(part.statements) > 1
-        lines = [
-            f"-- {part.purpose}",
-            *(["BEGIN"] if together else []),
-            *part.statements,
-            *(["COMMIT"] if together else []),
-        ]
-        console.print("\n".join([lines[0], *(f"{line.strip()};" for line in lines[1:])]), markup=False)
+    """The plan as SQL that could be run as it is, by psql too: with our settings, to the last tab in a name."""
+    if not parts:
+        console.file.write(f"-- {where}: nothing to do\n")
+        return
+    settings = [f"pg_catalog.set_config({literal(name)}, {literal(to)}, false)" for name, to in SETTINGS.items()]
+    for purpose, statements in (
+        (where, (f"SELECT {', '.join(settings)}",)),
+        *((part.purpose, part.statements) for part in parts),
+    ):
+        together = len(statements) > 1
+        lines = [*(["BEGIN"] if together else []), *statements, *(["COMMIT"] if together else [])]
+        # The comment is one line, whatever is in a table's name.
+        told = "\n".join([f"-- {' '.join(purpose.split())}", *(f"{line.strip()};" for line in lines)])
+        console.file.write(f"{told}\n")  # `print` would replace tabs and more

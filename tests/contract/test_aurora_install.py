@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from cli.aurora import _print
 from distributary.adapters.aurora import install
 from distributary.adapters.aurora.doctor import examine
 from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
 from distributary.domain.message import unpack
+from local.postgresql import programs
 from tests.contract.aurora_sites import BOTH_WAYS, Site
 
 NAMES = ['sel"ect', "o'brien", "$1 %s :x", "UPPER case", "水", "a.b", "$body$", "x" * 63, "~n; drop", "tab\tle"]
@@ -157,3 +162,23 @@ def test_a_table_that_is_gone_is_forgotten(aurora: Site, statements: list[str]) 
     assert aurora.install() == []
     assert examine(aurora.session(), aurora.dataset) == []
     assert aurora.capture().alerts == []
+
+
+def test_what_a_dry_run_prints_is_what_is_run(aurora: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    # given: a type whose name depends on where names are looked up, and names that end a line or are changed in print
+    odd = ["a\tb :smile: [bold]x[/bold]", "a\nCREATE TABLE public.stranger (); --", "bell\a\b\x0b"]
+    aurora.write("CREATE TYPE mood AS ENUM ('glad')")
+    aurora.write(*(f"CREATE TABLE {quoted(name)} (id mood PRIMARY KEY, {quoted(name)} int)" for name in odd))
+    session = aurora.session()
+    # when: psql runs it
+    _print("here", install.plan(session, aurora.dataset, aurora.region))
+    psql = str(programs(18, tmp_path).folder / "psql")
+    command = [psql, aurora.address, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+    done = subprocess.run(command, input=capsys.readouterr().out, capture_output=True, text=True, check=False)
+    # then
+    assert (done.returncode, done.stderr) == (0, "")
+    assert aurora.ask("SELECT to_regclass('public.stranger')::text") == [(None,)]
+    assert aurora.install() == []
+    assert examine(session, aurora.dataset) == []
+    _print("here", install.plan(session, aurora.dataset, aurora.region))
+    assert capsys.readouterr().out == "-- here: nothing to do\n"
