@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from cli.aurora import _print
@@ -13,7 +14,7 @@ from distributary.adapters.aurora.doctor import examine
 from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost
 from distributary.domain.message import unpack
 from local.postgresql import programs
-from tests.contract.aurora_sites import BOTH_WAYS, Site
+from tests.contract.aurora_sites import BOTH_WAYS, MASTER, Site
 
 NAMES = ['sel"ect', "o'brien", "$1 %s :x", "UPPER case", "水", "a.b", "$body$", "x" * 63, "~n; drop", "tab\tle"]
 
@@ -78,6 +79,36 @@ def test_a_key_that_is_checked_late_is_refused_with_the_remedy(aurora: Site) -> 
     aurora.write("CREATE TABLE a (id int PRIMARY KEY DEFERRABLE)", "CREATE TABLE b (id int PRIMARY KEY)")
     with pytest.raises(NotInstalled, match=r'DEFERRABLE primary key: "public"."a"; make it NOT DEFERRABLE'):
         aurora.install()
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["public.vector(2)", "public.narrow"],
+)
+def test_a_key_of_an_extensions_type_is_refused_with_the_remedy(aurora: Site, key: str) -> None:
+    """Its operators are found nowhere: every update of an application's would fail in the trigger."""
+    with psycopg.connect(aurora.address.replace(f"user={MASTER}", "user=postgres"), autocommit=True) as superuser:
+        superuser.execute("CREATE EXTENSION vector SCHEMA public")
+    aurora.write("CREATE DOMAIN narrow AS vector(2)")
+    aurora.write(
+        f"CREATE TABLE a (n int, id {key}, PRIMARY KEY (n, id))", f"CREATE TABLE b (id int PRIMARY KEY, v {key})"
+    )
+    with pytest.raises(NotInstalled, match=r'extension\'s type is in the key of "public"."a": give it'):
+        aurora.install()
+    aurora.write("DROP TABLE a")
+    aurora.install()
+
+
+@pytest.mark.parametrize("key", ["mood", "pair", "amount", "int4range", "text[]", "money", "inet", "bit(3)", "char(3)"])
+def test_keys_of_types_that_are_made_of_postgresqls_own_are_taken(aurora: Site, key: str) -> None:
+    values = {"mood": "glad", "pair": "(1,a)", "int4range": "[1,5)", "text[]": "{a}", "bit(3)": "101", "inet": "::1"}
+    aurora.write(
+        "CREATE TYPE mood AS ENUM ('glad')", "CREATE TYPE pair AS (n int, t text)",
+        "CREATE DOMAIN amount AS numeric(9, 2)", f"CREATE TABLE t (id {key} PRIMARY KEY, v int)",
+    )  # fmt: skip
+    aurora.install()
+    aurora.write(f"INSERT INTO t VALUES ('{values.get(key, '1')}', 1)", "UPDATE t SET v = 2", "DELETE FROM t")
+    assert aurora.ask("SELECT count(*) FROM distributary.tombstones") == [(1,)]
 
 
 @BOTH_WAYS

@@ -51,6 +51,25 @@ def check_deferrable_keys(session: Session, wanted: Sequence[Table]) -> None:
         raise NotInstalled(f"with a DEFERRABLE primary key: {', '.join(unfit)}; make it NOT DEFERRABLE")
 
 
+def check_key_types(session: Session, wanted: Sequence[Table]) -> None:
+    """Keys are compared where only PostgreSQL's own operators are looked for; raises NotInstalled.
+
+    What is taken for a text without being asked, as the type citext is, is compared as that.
+    """
+    strange = """EXISTS (SELECT FROM pg_catalog.pg_index x, pg_catalog.unnest(x.indclass) class
+        JOIN pg_catalog.pg_opclass k ON k.oid = class
+        JOIN pg_catalog.pg_amop p ON p.amopfamily = k.opcfamily AND p.amopstrategy = 3
+            AND p.amoplefttype = k.opcintype AND p.amoprighttype = k.opcintype
+        JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr
+        WHERE x.indrelid = c.oid AND x.indisprimary AND o.oprnamespace <> 'pg_catalog'::regnamespace
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castsource = k.opcintype AND castcontext = 'i'
+            AND casttarget = 'pg_catalog.text'::regtype))"""
+    unfit = _such_as(session, wanted, strange)
+    if unfit:
+        remedy = "give it a key of a type of PostgreSQL's own, or leave the table out of `tables` in replication.toml"
+        raise NotInstalled(f"an extension's type is in the key of {', '.join(unfit)}: {remedy}")
+
+
 def _such_as(session: Session, wanted: Sequence[Table], condition: str) -> list[str]:
     """Which of the tables meet a condition on their row `c` of the catalogue."""
     found = session.run(
