@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from distributary.adapters.aurora.session import SETTINGS, Parameter, Row
 from distributary.adapters.aurora.sqlstates import error_of
@@ -36,6 +37,7 @@ class PsycopgSession:
         self._connect = connect
         self._times = (str(statement_timeout), str(lock_timeout))
         self._connection: psycopg.Connection[Any] | None = None
+        self._only_reads = False
 
     def run(self, sql: str, *parameters: Parameter) -> list[Row]:
         """See `session.Session`."""
@@ -73,13 +75,16 @@ class PsycopgSession:
             self._connection = None
 
     def _open(self) -> psycopg.Connection[Any]:
+        known = self._connection
+        if known is not None and self._only_reads and known.info.transaction_status == TransactionStatus.IDLE:
+            self.close()  # a failover has left us there; another connection goes where the endpoint leads by now
         if self._connection is None or self._connection.closed:
             connection = self._connect()
             connection.autocommit = True
             connection.prepare_threshold = None  # a prepared statement would not see that a table was altered
             psycopg.RawCursor(connection).execute(_SETTLE.encode())
             psycopg.RawCursor(connection).execute(_TIMES.encode(), self._times)
-            self._connection = connection
+            self._connection, self._only_reads = connection, False
         return self._connection
 
     @contextmanager
@@ -87,6 +92,7 @@ class PsycopgSession:
         try:
             yield
         except psycopg.Error as error:
+            self._only_reads |= isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
             raise translated(error) from error
 
 
