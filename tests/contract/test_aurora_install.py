@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -159,6 +160,15 @@ def test_nothing_is_left_after_it_was_undone(aurora: Site, since: list[str]) -> 
         assert aurora.ask(f"SELECT count(*) FROM {place}") == [(0,)]
     assert aurora.ask("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()") == [(0,)]
     assert install.removal(session, aurora.dataset) == []
+
+
+@BOTH_WAYS
+def test_a_database_of_another_dataset_is_not_undone(aurora: Site) -> None:
+    """Its triggers would be gone, and its slot would keep the log for ever."""
+    aurora.install()
+    session = aurora.session()
+    with pytest.raises(InvalidSettings, match=f"for {aurora.dataset.name}, not for other; name that one"):
+        install.removal(session, replace(aurora.dataset, name="other"))
 
 
 def test_who_may_not_replicate_is_told_which_right_is_missing(aurora: Site) -> None:

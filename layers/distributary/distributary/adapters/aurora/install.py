@@ -10,6 +10,7 @@ from distributary.adapters.aurora import ddl
 from distributary.adapters.aurora.catalog import ABSENT, ALTERED, DISARMED, SCHEMA, TOMBSTONES, Table, tables
 from distributary.adapters.aurora.names import TableName, literal, quoted, table_name
 from distributary.adapters.aurora.preconditions import (
+    check_dataset,
     check_deferrable_keys,
     check_identity,
     check_inheritance,
@@ -105,7 +106,13 @@ def _of_absent(session: Session) -> Iterator[Part]:
 
 
 def removal(session: Session, dataset: Dataset, *, keep_columns: bool = False) -> list[Part]:
-    """What undoes `plan`: the slot, the publication, the triggers and columns of every table, our schema."""
+    """What undoes `plan`: the slot, the publication, the triggers and columns of every table, our schema.
+
+    Raises:
+        InvalidSettings: the database is prepared for another dataset, whose slot would stay.
+    """
+    if _exists(session, f"{SCHEMA}.replica"):
+        check_dataset(session, dataset)
     name = slot_of(dataset.name)
     parts: list[Part] = []
     if session.run("SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", name):

@@ -21,6 +21,13 @@ def check_identity(session: Session, dataset: Dataset, region: str) -> None:
             )
 
 
+def check_dataset(session: Session, dataset: Dataset) -> None:
+    """What is undone is that of this dataset; raises InvalidSettings."""
+    for (known,) in session.run(f"SELECT dataset FROM {SCHEMA}.replica"):
+        if known != dataset.name:
+            raise InvalidSettings(f"the database is prepared for {known}, not for {dataset.name}; name that one")
+
+
 def check_tables(wanted: Sequence[Table]) -> None:
     """Each table has a key that is stored as it was written; raises NotInstalled."""
     unfit = [table.name.text() for table in wanted if not table.key]
