@@ -113,6 +113,23 @@ def test_keys_of_types_that_are_made_of_postgresqls_own_are_taken(aurora: Site, 
 
 
 @BOTH_WAYS
+@pytest.mark.parametrize(
+    "column",
+    [
+        "replication_stamp int",
+        "replication_stamp text",
+        'replication_stamp varchar(9) COLLATE "C"',
+        "replication_state jsonb",
+    ],
+)
+def test_a_column_that_has_the_name_of_ours_is_refused_with_the_remedy(aurora: Site, column: str) -> None:
+    """Every write of an application's would fail in the trigger, or overwrite it."""
+    aurora.write(f"CREATE TABLE a (id int PRIMARY KEY, {column})", "CREATE TABLE b (id int PRIMARY KEY)")
+    with pytest.raises(NotInstalled, match=r'that is not ours is in "public"."a"; give it another name'):
+        aurora.install()
+
+
+@BOTH_WAYS
 def test_a_database_of_another_region_is_left_alone(aurora: Site) -> None:
     aurora.install()
     aurora.region = "eu-west-1"

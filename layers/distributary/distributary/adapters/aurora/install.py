@@ -15,6 +15,7 @@ from distributary.adapters.aurora.preconditions import (
     check_identity,
     check_inheritance,
     check_key_types,
+    check_own_columns,
     check_policies,
     check_rights,
     check_tables,
@@ -62,6 +63,7 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
     check_inheritance(session, wanted)
     check_deferrable_keys(session, wanted)
     check_key_types(session, wanted)
+    check_own_columns(session, wanted)
     check_policies(dataset, wanted)
     publication = slot_of(dataset.name)
     parts = [] if prepared and _up_to_date(session, dataset) else [_foundation(dataset, region)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from distributary.adapters.aurora.catalog import SCHEMA, Table
-from distributary.adapters.aurora.names import TableName, quoted
+from distributary.adapters.aurora.names import TableName, literal, quoted
 from distributary.adapters.aurora.policy_checks import unfit_rules
 from distributary.adapters.aurora.session import Session
 from distributary.domain.dataset import Dataset
 from distributary.domain.errors import InvalidSettings, NotInstalled
+from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 
 
 def check_identity(session: Session, dataset: Dataset, region: str) -> None:
@@ -56,6 +57,19 @@ def check_deferrable_keys(session: Session, wanted: Sequence[Table]) -> None:
     unfit = _such_as(session, wanted, late)
     if unfit:
         raise NotInstalled(f"with a DEFERRABLE primary key: {', '.join(unfit)}; make it NOT DEFERRABLE")
+
+
+def check_own_columns(session: Session, wanted: Sequence[Table]) -> None:
+    """No column of another kind has the name of one of ours: triggers would write to it; raises NotInstalled."""
+    stamp, state = literal(STAMP_ATTRIBUTE), literal(STATE_ATTRIBUTE)
+    other = f"""EXISTS (SELECT FROM pg_catalog.pg_attribute a
+        LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+        WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attname IN ({stamp}, {state})
+        AND (a.atttypid <> 'pg_catalog.text'::regtype OR a.attname = {stamp} AND l.collname <> 'C'))"""
+    unfit = _such_as(session, wanted, other)
+    if unfit:
+        ours = f"{STAMP_ATTRIBUTE} or {STATE_ATTRIBUTE}"
+        raise NotInstalled(f"a column {ours} that is not ours is in {', '.join(unfit)}; give it another name")
 
 
 def check_key_types(session: Session, wanted: Sequence[Table]) -> None:
