@@ -173,3 +173,14 @@ def test_a_key_of_a_domain_has_one_name_whatever_its_scale(regions: Sites) -> No
     assert all(
         each.ask("SELECT count(DISTINCT key) <= 1 FROM distributary.tombstones") == [(True,)] for each in regions
     )
+
+
+def test_a_key_that_is_equal_and_reads_otherwise_travels_whatever_its_types_schema_is_called(regions: Sites) -> None:
+    regions.write("CREATE SCHEMA textual", "CREATE DOMAIN textual.n AS numeric")
+    regions.write("CREATE TABLE t (id textual.n PRIMARY KEY, v int)")
+    regions.install()
+    regions.all[0].write("INSERT INTO t VALUES (1.0, 1)")
+    regions.settle()
+    regions.all[0].write("UPDATE t SET id = 1.00, v = 2")
+    regions.settle()
+    assert regions.same("SELECT id::text, v FROM t") == [("1.00", 2)]

@@ -203,6 +203,15 @@ def test_a_key_has_one_text_whatever_the_session_prefers(aurora: Site) -> None:
     assert aurora.ask("SELECT key FROM distributary.tombstones") == [('["2024-03-05 01:02:03.5+00"]',)]
 
 
+def test_so_has_a_key_of_a_type_whose_schema_is_called_like_another(aurora: Site) -> None:
+    aurora.write(
+        "CREATE SCHEMA textual", "CREATE TYPE textual.day AS (d date)", "CREATE TABLE t (id textual.day PRIMARY KEY)"
+    )
+    aurora.install()
+    aurora.write("SET DateStyle = 'SQL, DMY'", "INSERT INTO t VALUES (ROW('2024-03-05'))", "DELETE FROM t")
+    assert aurora.ask("SELECT key FROM distributary.tombstones") == [('["(2024-03-05)"]',)]
+
+
 def test_equal_numbers_are_one_key(aurora: Site) -> None:
     aurora.write("CREATE TABLE t (id numeric PRIMARY KEY)")
     aurora.install()

@@ -75,7 +75,8 @@ def _can_be_set(table: Table, name: str) -> bool:
     column = table.column(name)
     if column is None or column.always:
         return False
-    return name not in table.key or not column.type.startswith(_ONE_TEXT)
+    # A type of somebody's own has a schema, whose name may begin so, too.
+    return name not in table.key or not column.type.startswith(_ONE_TEXT) or "." in column.type
 
 
 def _type_of(table: Table, name: str) -> str:

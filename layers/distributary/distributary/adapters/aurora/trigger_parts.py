@@ -122,4 +122,5 @@ def function_sql(signature: str, returns: str, options: str, body: str) -> str:
 
 def _is_stable(table: Table, name: str) -> bool:
     column = table.column(name)
-    return column is not None and column.type.startswith(_STABLE) and not column.type.endswith("]")
+    # A type of somebody's own has a schema, whose name may begin so, too.
+    return column is not None and column.type.startswith(_STABLE) and not set(column.type) & {".", "]"}
