@@ -188,6 +188,21 @@ def test_a_database_of_another_dataset_is_not_undone(aurora: Site) -> None:
         install.removal(session, replace(aurora.dataset, name="other"))
 
 
+@BOTH_WAYS
+def test_tables_of_another_are_refused_before_anything_is_done(aurora: Site) -> None:
+    aurora.write("CREATE ROLE clerk", "GRANT clerk TO CURRENT_USER", "GRANT CREATE ON SCHEMA public TO clerk")
+    try:
+        aurora.write("CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY)")
+        aurora.write("ALTER TABLE b OWNER TO clerk", "REVOKE clerk FROM CURRENT_USER")
+        with pytest.raises(NotInstalled, match=r'somebody else\'s: "public"."b"; GRANT'):
+            aurora.install()
+        assert aurora.ask("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()") == [(0,)]
+        aurora.write("GRANT clerk TO CURRENT_USER")
+        aurora.install()
+    finally:
+        aurora.write("GRANT clerk TO CURRENT_USER", "DROP OWNED BY clerk", "DROP ROLE clerk")
+
+
 def test_who_may_not_replicate_is_told_which_right_is_missing(aurora: Site) -> None:
     aurora.write("CREATE ROLE modest LOGIN", "GRANT modest TO CURRENT_USER")
     try:

@@ -16,6 +16,7 @@ from distributary.adapters.aurora.preconditions import (
     check_inheritance,
     check_key_types,
     check_own_columns,
+    check_owners,
     check_policies,
     check_rights,
     check_tables,
@@ -59,6 +60,7 @@ def plan(session: Session, dataset: Dataset, region: str, *, new_slot: bool = Fa
     if prepared:
         check_identity(session, dataset, region)
     wanted = tables(session, dataset.tables)
+    check_owners(session, wanted)
     check_tables(wanted)
     check_inheritance(session, wanted)
     check_deferrable_keys(session, wanted)

@@ -59,6 +59,14 @@ def check_deferrable_keys(session: Session, wanted: Sequence[Table]) -> None:
         raise NotInstalled(f"with a DEFERRABLE primary key: {', '.join(unfit)}; make it NOT DEFERRABLE")
 
 
+def check_owners(session: Session, wanted: Sequence[Table]) -> None:
+    """The role may alter each table, before a slot begins to keep the log for them; raises NotInstalled."""
+    unfit = _such_as(session, wanted, "NOT pg_catalog.pg_has_role(current_user, c.relowner, 'USAGE')")
+    if unfit:
+        remedy = "GRANT their owner's role to the one that installs, or leave them out of `tables` in replication.toml"
+        raise NotInstalled(f"somebody else's: {', '.join(unfit)}; {remedy}")
+
+
 def check_own_columns(session: Session, wanted: Sequence[Table]) -> None:
     """No column of another kind has the name of one of ours: triggers would write to it; raises NotInstalled."""
     stamp, state = literal(STAMP_ATTRIBUTE), literal(STATE_ATTRIBUTE)
