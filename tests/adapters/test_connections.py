@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from mypy_boto3_rds import RDSClient
 
-from distributary.adapters.aurora.connections import CONNECT_SECONDS, connector
+from distributary.adapters.aurora.connections import CONNECT_SECONDS, SILENCE_SECONDS, connector
 from distributary.adapters.aurora.psycopg_session import PsycopgSession
 from distributary.domain.dataset import Database
 from distributary.domain.errors import AccessDenied, DistributaryError, InvalidSettings, Unavailable
@@ -90,6 +90,16 @@ def test_a_dsn_that_is_none_is_not_repeated(opened: list[dict[str, Any]], dsn: s
 def test_every_connection_ends_waiting_and_speaks_unicode(opened: list[dict[str, Any]], database: Database) -> None:
     connector(database, Signer(), REGION)()
     assert (opened[0]["connect_timeout"], opened[0]["client_encoding"]) == (CONNECT_SECONDS, "UTF8")
+
+
+@pytest.mark.parametrize("database", [WRITER, Database(dsn="host=x")], ids=["by IAM", "by DSN"])
+def test_a_machine_that_is_gone_is_noticed_long_before_a_function_ends(
+    opened: list[dict[str, Any]], database: Database
+) -> None:
+    connector(database, Signer(), REGION)()
+    (options,) = opened
+    unanswered = options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"]
+    assert (unanswered, options["tcp_user_timeout"]) == (SILENCE_SECONDS, SILENCE_SECONDS * 1000)
 
 
 @pytest.mark.parametrize(
