@@ -78,6 +78,19 @@ def test_an_older_deletion_that_is_noted_while_a_put_is_settled_is_on_record_as_
     assert (conflict.present.image, conflict.losing) == (item(n=1), conflict.arriving)
 
 
+def test_a_newer_deletion_that_is_noted_while_a_put_is_settled_takes_its_row() -> None:
+    # given: a put, and a deletion elsewhere that is newer
+    site, newer = Site(HOME), deletion_of(home=FAR, at=NOW + 60 * SECOND)
+    site.put(n=1)
+    # when: that is noted as the put is settled
+    noted = Tombstone(newer.version, newer.context, arrived_at=site.now)
+    site.interrupt("written", lambda: site.replica.tombstones.update({key_text(key()): noted}))
+    site.settle(site.last())
+    # then: the row goes as that deletion's
+    assert site.content() is None
+    assert site.replica.tombstones[key_text(key())].removing == newer.version
+
+
 def test_what_it_was_made_on_top_of_is_on_no_record(site: Site) -> None:
     site.put_stamped(n=2)
     shipped(site)

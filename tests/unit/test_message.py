@@ -38,6 +38,13 @@ def test_unpacking_is_the_inverse_of_packing(change: Change) -> None:
     assert unpacked(list(pack(ORDERS, change.home, [change]))) == [change]
 
 
+def test_what_policies_remember_travels_with_a_row() -> None:
+    change = replace(change_of(n=1), state={"a": {"n": {"n": "0", "t": {HOME: ["1", "1"]}}}})
+    (text,) = pack(ORDERS, change.home, [change])
+    assert json.loads(text)["changes"][0]["state"] == change.state
+    assert unpacked([text]) == [change]
+
+
 @given(st.lists(strategies.changes(HOME), max_size=4))
 def test_changes_keep_their_order(changes: list[Change]) -> None:
     assert unpacked(list(pack(ORDERS, HOME, changes))) == changes

@@ -105,9 +105,18 @@ def test_a_row_that_may_show_several_writes_is_on_record_with_all_that_it_shows(
     assert (only(site).late, only(site).state) == (True, only(site).present.context)
 
 
+def test_so_it_is_with_a_deletion_that_it_comes_too_late_for() -> None:
+    site = StampedSite(HOME, dataset=COUNTED)
+    site.merge(replace(DELETION, version=DELETION.version._replace(timestamp=NOW + 5 * SECOND)))
+    site.merge(PUT)
+    assert (only(site).late, only(site).state) == (True, PUT.context.including(PUT.version))
+
+
+@pytest.mark.parametrize("dataset", [SHOP, COUNTED], ids=["versions", "policies"])
 def test_an_insert_that_could_not_see_a_deletion_of_its_own_region_is_on_record_where_it_is_removed(
-    site: StampedSite,
+    dataset: Dataset,
 ) -> None:
+    site = StampedSite(HOME, dataset=dataset)
     # given: an insert that began by a clock that was set back, and waited for a deletion
     site.put(n=1)
     site.deleting()

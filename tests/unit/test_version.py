@@ -99,3 +99,9 @@ def test_a_stamping_writers_sequence_sorts_after_every_stream_sequence(sequence:
     assert Instant(timestamp, STAMPING_SEQUENCE) > Instant(timestamp, sequence)
     assert not Instant(timestamp, sequence).by_stamping_writer
     assert Instant(timestamp, STAMPING_SEQUENCE).by_stamping_writer
+
+
+def test_of_a_context_what_is_older_than_a_version_can_be_told_from_the_rest() -> None:
+    older, version, newer = (Version(at, 1, region) for at, region in ((1, "ap"), (2, "eu"), (3, "us")))
+    context = NOTHING_SEEN.including(older).including(version).including(newer)
+    assert context.before(version) == NOTHING_SEEN.including(older)
