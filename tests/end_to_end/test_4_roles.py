@@ -109,11 +109,14 @@ def test_only_who_merges_rows_may_touch_the_table(world: World, probes: dict[str
     stack = client(world, "cloudformation", HOME).describe_stacks(StackName="distributary-orders")["Stacks"][0]
     (tombstones,) = [each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "TombstonesTable"]
     for name, table, key in (("rows", "orders", ROW), ("tombstones", tombstones, {"row": {"S": "probe"}})):
-        for operation in ("get_item", "delete_item"):
-            answers = {each: probe.call("dynamodb", operation, TableName=table, Key=key)
-                       for each, probe in probes.items()}  # fmt: skip
+        one = {"TableName": table, "Key": key}
+        reading = {"RequestItems": {table: {"Keys": [key]}}}
+        for operation, arguments in (("batch_get_item", reading), ("delete_item", one)):
+            answers = {each: probe.call("dynamodb", operation, **arguments) for each, probe in probes.items()}
             assert answers["capture"] == answers["apply"] == "allowed", (name, operation, answers)
             assert answers["forward"] in DENIED, (name, operation, answers)
+        # all read many at once: the right to read one is nobody's
+        assert {probe.call("dynamodb", "get_item", **one) for probe in probes.values()} <= DENIED
 
 
 def test_only_capture_may_read_streams(world: World, probes: dict[str, Probe]) -> None:
