@@ -109,8 +109,8 @@ def test_only_who_merges_rows_may_touch_the_table(world: World, probes: dict[str
     stack = client(world, "cloudformation", HOME).describe_stacks(StackName="distributary-orders")["Stacks"][0]
     (tombstones,) = [each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "TombstonesTable"]
     for name, table, key in (("rows", "orders", ROW), ("tombstones", tombstones, {"row": {"S": "probe"}})):
-        one = {"TableName": table, "Key": key}
-        reading = {"RequestItems": {table: {"Keys": [key]}}}
+        one: dict[str, Any] = {"TableName": table, "Key": key}
+        reading: dict[str, Any] = {"RequestItems": {table: {"Keys": [key]}}}
         for operation, arguments in (("batch_get_item", reading), ("delete_item", one)):
             answers = {each: probe.call("dynamodb", operation, **arguments) for each, probe in probes.items()}
             assert answers["capture"] == answers["apply"] == "allowed", (name, operation, answers)
