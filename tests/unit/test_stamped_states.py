@@ -70,6 +70,16 @@ def test_of_columns_without_a_policy_what_two_writes_lose_is_on_record() -> None
     assert (conflict.late, conflict.state) == (False, conflict.arriving.context)
 
 
+def test_so_it_is_where_the_row_that_is_there_is_the_older_one() -> None:
+    home, peer = site(), site(PEER)
+    home.put(n=2, v="here")
+    peer.now += SECOND
+    peer.put(n=1, v="there")
+    home.merge(last(peer))
+    (conflict,) = home.recorded
+    assert (sorted(conflict.arriving.lost), sorted(conflict.present.lost)) == ([], ["v"])
+
+
 def test_what_two_regions_have_added_adds_up() -> None:
     # given: a row that both have
     home, peer = site(), site(PEER)
