@@ -69,7 +69,7 @@ SEEDS ?= 10000
 simulate: venv ## play SEEDS histories of the protocol, those of earlier runs included
 	@$(RUN) tests.simulation $(SEEDS)
 
-mutants: venv ## change the rules of domain/ one by one: does a unit test notice each? (half an hour)
+mutants: venv ## change the rules of domain/ one by one: does a unit test notice each? (hours)
 	nice $(RUN) tests.mutants
 
 bench: venv ## measure lag, throughput and cost; a table, and JSON in benchmarks/results
