@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -17,11 +16,11 @@ from cli.conflict_views import difference, document, key_of, line_of, table_of
 from cli.databases import Authorities, ClusterArn, Dsn, Host, Name, Port, ReplicationFile, SecretArn, User
 from cli.moments import moment
 from cli.plainly import told_plainly
+from cli.row_keys import text_key, typed_key
 from distributary import settings, wiring, wiring_journal
 from distributary.adapters.aurora.names import TableName
-from distributary.domain.dataset import Database, Dataset, Engine, KeySchema
+from distributary.domain.dataset import Database, Dataset, Engine
 from distributary.domain.errors import InvalidSettings, NothingFound
-from distributary.domain.image import Image, key_text
 from distributary.domain.journal import DAY, Entry
 from distributary.domain.version import MICROSECONDS
 from distributary.ports import Recorded
@@ -187,11 +186,7 @@ def _search(place: Place, key: str, table: str, *, lost_only: bool) -> Callable[
     wanted = _quoted(table) if aurora and table else table
     if key and aurora and not table:
         raise InvalidSettings("--table: is missing; a key is one of a table")
-    row = _key(key, texts_only=aurora) if key else None
-    if row is not None and aurora:
-        _check_texts(row)
-    elif row is not None:
-        _check_key(row, place.dataset.key)
+    row = (text_key(key) if aurora else typed_key(key, place.dataset.key)) if key else None
 
     def search(since: int, until: int) -> Iterator[Entry]:
         found = (
@@ -208,42 +203,6 @@ def _search(place: Place, key: str, table: str, *, lost_only: bool) -> Callable[
 
 def _quoted(table: str) -> str:
     return table if table.startswith('"') else TableName(*table.rpartition(".")[::2]).text()
-
-
-def _key(text: str, *, texts_only: bool) -> Image:
-    """A key from JSON: typed values as they are, texts as texts, numbers as numbers where the database knows types."""
-    try:
-        told = json.loads(text, parse_float=Decimal)
-    except ValueError as error:
-        raise InvalidSettings(f"--key: is not JSON ({error})") from None
-    if not isinstance(told, dict) or not told:
-        raise InvalidSettings('--key: is no object; write {"pk": "order-1"}')
-    untyped = {name: {"S" if texts_only or isinstance(value, str) else "N": str(value)} for name, value in told.items()}
-    return {name: value if isinstance(value, dict) else untyped[name] for name, value in told.items()}
-
-
-def _check_texts(row: Image) -> None:
-    """Raises InvalidSettings for values that are none of an SQL database, whose values are texts here."""
-    for name, value in row.items():
-        if list(value) != ["S"] or not isinstance(value["S"], str):
-            raise InvalidSettings(f'--key: {name}: is no text, as keys of Aurora are here; write {{"id": "5"}}')
-
-
-def _check_key(row: Image, schema: KeySchema) -> None:
-    """Raises InvalidSettings for what no row of the table has as its key: nothing would be found."""
-    kinds = {schema.partition: schema.partition_type.value}
-    if schema.sort is not None:
-        kinds[schema.sort] = schema.sort_type.value
-    if {name: list(value) for name, value in row.items()} != {name: [kind] for name, kind in kinds.items()}:
-        told = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
-        raise InvalidSettings(f'--key: is no key of the dataset, which has {told}; as in {{"pk": {{"S": "order-1"}}}}')
-    for name, kind in kinds.items():
-        try:
-            fits = isinstance(row[name][kind], str) and key_text({name: row[name]}) != ""
-        except ArithmeticError:
-            fits = False
-        if not fits:
-            raise InvalidSettings(f"--key: {name}: is no value of type {kind}, written as text")
 
 
 def _follow(search: Callable[[int, int], Iterator[Entry]], since: int, tell: Callable[[Entry], None]) -> None:

@@ -10,11 +10,7 @@ from distributary.adapters.aurora.catalog import Table
 from distributary.adapters.aurora.fragments import parameters
 from distributary.adapters.aurora.halving import rows_at_fault
 from distributary.adapters.aurora.session import Row as Answer
-from distributary.domain.errors import (
-    ItemTooLarge,
-    MalformedStamp,
-    Misconfigured,
-)
+from distributary.domain.errors import ItemTooLarge, MalformedStamp, Misconfigured
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image, key_text
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.stamp import Stamp, Writer, parse

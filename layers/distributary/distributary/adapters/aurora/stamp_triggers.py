@@ -9,6 +9,7 @@ from distributary.adapters.aurora.trigger_parts import (
     CLOCK,
     FIRST,
     STAMP,
+    UNTOUCHED,
     bury,
     function_sql,
     knows_itself,
@@ -78,14 +79,13 @@ def update_function(table: Table, region: str, max_clock_drift: int) -> str:
     WHEN for every statement. What is not reached costs nothing, so the shortest way has a branch of its own.
     """
     seen, same = f"OLD.{STAMP_ATTRIBUTE}", same_key(table)
-    by_application = "current_setting('distributary.applying', true) IS DISTINCT FROM 'on'"
     return function_sql(f"{local(table, 'update')}()", "trigger", f"SECURITY DEFINER {pinned(table)}", f"""
 DECLARE
     beneath text;
 BEGIN
-    IF {same} AND {by_application} AND {_alone_before_now(region)} THEN
+    IF {same} AND {UNTOUCHED} AND {_alone_before_now(region)} THEN
         NEW.{STAMP_ATTRIBUTE} := {_stamp_alone(region)};{_forget(table)}
-    ELSIF {same} AND {by_application} THEN
+    ELSIF {same} AND {UNTOUCHED} THEN
         NEW.{STAMP_ATTRIBUTE} := CASE
             -- Only triggers and replication write stamps: a look at the number is enough to cast it.
             WHEN {knows_itself(region, max_clock_drift)}

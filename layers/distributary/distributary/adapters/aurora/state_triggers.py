@@ -15,6 +15,7 @@ from distributary.adapters.aurora.names import literal, quoted
 from distributary.adapters.aurora.trigger_parts import (
     APPLYING,
     QUERY,
+    UNTOUCHED,
     believed,
     bury,
     function_sql,
@@ -108,7 +109,7 @@ DECLARE
     same boolean;
     turn text;
 BEGIN
-    IF {same} AND current_setting('distributary.applying', true) IS DISTINCT FROM 'on'
+    IF {same} AND {UNTOUCHED}
         AND {knows_itself(self._region, self._drift)}
     THEN
         NEW.{STAMP_ATTRIBUTE} := {stamp_again(self._region)};

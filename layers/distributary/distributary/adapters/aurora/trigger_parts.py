@@ -24,6 +24,9 @@ _SWITCHED_OFF = "pg_catalog.current_setting('distributary.applying', true) IS NO
 APPLYING = f"{_SWITCHED_OFF} AND pg_catalog.pg_trigger_depth() = 1"
 """Whether the write is one of replication's own."""
 
+UNTOUCHED = "current_setting('distributary.applying', true) IS DISTINCT FROM 'on'"
+"""Whether replication has certainly no part in the write, which costs least to see."""
+
 APPLYING_OUTSIDE = f"{_SWITCHED_OFF} AND pg_catalog.pg_trigger_depth() = 0"
 """The same, as the condition of a trigger sees it before its function is called."""
 
