@@ -31,6 +31,7 @@ class Fault:
     twice: Mapping[str, float] | None = None
     killed: str | None = None
     seconds: float = 20.0
+    ailing: str | None = LONELY
 
 
 def _of(source: str, **rest: Any) -> Rule:
@@ -90,6 +91,7 @@ FAULTS: tuple[Fault, ...] = (
         f"every call to SQS in {HOME} fails with 503, whoever makes it",
         ({"service": "sqs", "region": HOME, "error": {"code": "ServiceUnavailable", "status": 503}},),
         healthy=((HOME, PEER), (PEER, LONELY)),
+        ailing=None,
     ),
     Fault(
         "twice",

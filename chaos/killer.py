@@ -4,8 +4,7 @@ import random
 import threading
 from dataclasses import dataclass, field
 
-import psutil
-
+from chaos.functions import functions_of
 from local.world import World
 
 PAUSE_SECONDS = (2.0, 4.0)
@@ -40,17 +39,3 @@ class Killer:
             if victims:
                 dice.choice(victims).kill()
                 self.killed += 1
-
-
-def functions_of(world: World, region: str) -> list[psutil.Process]:
-    """The processes of the functions of a region: children of the emulator that were told this region."""
-    emulator = world.process()
-    found: list[psutil.Process] = []
-    for process in emulator.children(recursive=True) if emulator else []:
-        try:
-            told = process.environ()
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-        if told.get("AWS_REGION") == region and "AWS_LAMBDA_FUNCTION_NAME" in told:
-            found.append(process)
-    return found

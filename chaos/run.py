@@ -11,6 +11,7 @@ from chaos.lag import Lag, Prober
 from chaos.oracle import Content, Finding, judge
 from chaos.stage import DATASET, FUNCTIONS, Stage, mapping_off
 from chaos.writers import KEY, Unmodified, Writers, content_of
+from chaos.yielding import yielding
 from local.clients import client
 from local.convergence import LOST, messages, wait_for_convergence
 from local.world import World
@@ -55,6 +56,11 @@ def play(stage: Stage, fault: Fault, pace: Pace) -> Outcome:
     Raises:
         BaseException: what a writer, a prober or a reader of streams met; the emulator has failed then, not the system.
     """
+    with yielding(stage.world, fault.ailing):
+        return _play(stage, fault, pace)
+
+
+def _play(stage: Stage, fault: Fault, pace: Pace) -> Outcome:
     world, prefix = stage.world, fault.name.replace(" ", "-")
     writers = Writers(world, prefix, pace.rate)
     probing = {region: Unmodified(world, region, writers.history) for region in world.tables}
