@@ -28,9 +28,15 @@ def misjudged(witness: ConflictWitness) -> Iterator[Fault]:
 
 
 def _ordered(witness: ConflictWitness, meeting: Meeting) -> bool:
-    """Whether one of two states surely has the other in it."""
+    """Whether one of two states surely has the other in it.
+
+    Who had seen a write that was told anew had seen it as it was told first. Under its later version it is above the
+    deletion that took it, and whatever else was written on top of that deletion has not seen it so. Whether it had seen
+    the other state is known all the same, so such a conflict must not be missing (`_concurrent`).
+    """
     arriving, present = meeting.arriving, meeting.present
-    if not arriving.head or not present.head or (arriving.head | present.head) & witness.untold:
+    heads = arriving.head | present.head
+    if not arriving.head or not present.head or heads & (witness.untold | witness.told_anew):
         return False
     if arriving.head & present.sure:
         return True

@@ -14,7 +14,7 @@ from distributary.domain.origin import Origin
 from distributary.domain.place import Place
 from distributary.domain.row import Row, State
 from distributary.domain.steps import Decision, Look, LookBack, Record, Remember, Write
-from tests.simulation.known import NOTHING, Known
+from tests.simulation.known import NOTHING, Known, bits
 from tests.simulation.meeting_states import MeetingStates
 from tests.simulation.meetings import Meeting, Seen
 
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 class ConflictWitness(MeetingStates):
     """origins: what each record was taken for. alarms: the meetings that are on record as conflicts.
 
-    names: what was recorded by name. untold: writes that no context tells of.
+    names: what was recorded by name. untold: writes that no context tells of. told_anew: writes that were shipped
+    under another version once more, on top of a deletion that had seen them.
     """
 
     origins: dict[tuple[str, int], Origin] = field(default_factory=dict)
     alarms: list[Meeting] = field(default_factory=list)
     names: dict[tuple[str, str], list[Conflict]] = field(default_factory=dict)
     untold: int = 0
+    told_anew: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,10 +61,25 @@ class ConflictWitness(MeetingStates):
 
         A stamping writer's whose clock lags may be so, if a put behind it has dropped what was remembered.
         """
+        about = self.causality.of_change(change)
         shipped = self.shipped.setdefault((change.home, change.row), {})
+        before = shipped.get(int(change.source), change.version)
         shipped[int(change.source)] = change.version
         if any(version > change.version for source, version in shipped.items() if source < int(change.source)):
-            self.untold |= self.causality.of_change(change).head
+            self.untold |= about.head
+        drawn = before.instant.by_stamping_writer and not change.version.instant.by_stamping_writer
+        if drawn and change.version > before and self._seen_by_what_is_beneath(about):
+            self.told_anew |= about.head
+
+    def _seen_by_what_is_beneath(self, about: Known) -> bool:
+        """Whether a deletion that a write was perhaps made on top of had surely seen that write.
+
+        Only a stamping writer's insert that is captured again can look so, if its deletion by a peer was noted in the
+        second of its creation, or the clock has stepped back. The version that was drawn names no record, so nothing
+        tells the insert from a copy of it, stamp included, that its application has put back over the deletion.
+        """
+        beneath = [bit for bit in bits(about.perhaps) if self.causality.is_deletion(bit)]
+        return any(about.head & self.causality.past[bit].sure for bit in beneath if bit != about.head)
 
     def settling(self, region: StreamRegion, decide: Callable[..., Decision[Any]]) -> Callable[..., Decision[Any]]:
         """The decision of capture, watched."""

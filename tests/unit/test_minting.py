@@ -13,7 +13,7 @@ from distributary.domain.origin import Origin
 from distributary.domain.row import Row, State, Tombstone
 from distributary.domain.settlement import Settled
 from distributary.domain.version import STAMPING_SEQUENCE, Context, Version
-from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, stamp_image
+from tests.unit.sites import FAR, HOME, NOW, PEER, SECOND, Site, change_of, deletion_of, item, knowing, stamp_image
 
 
 @pytest.fixture
@@ -315,6 +315,25 @@ def test_a_tombstone_was_there_first_if_it_came_before_the_end_of_the_inserts_ti
 def test_a_stamping_writers_version_is_above_a_stream_record_of_the_same_microsecond(site: Site) -> None:
     site.put_stamped(n=1, timestamp=NOW + SECOND)
     assert site.change().version.sequence >= STAMPING_SEQUENCE
+
+
+def test_an_insert_that_is_captured_again_after_its_deletion_looks_like_a_copy_that_was_put_over_that() -> None:
+    # given: twice, a stamping writer's row, and a deletion that has seen it, noted in the second in which it was put
+    again, copied = Site(HOME), Site(HOME)
+    for site in (again, copied):
+        site.put_stamped(n=1, timestamp=NOW)
+        site.merge(knowing(deletion_of(at=NOW + 1), site.change().version))
+    (insert, *_), deletion = again.table.stream, deletion_of(at=NOW + 1)
+    assert again.tombstone() == copied.tombstone()
+    # when: the insert is captured again here, and there an application puts the row back as it had read it
+    first = again.settle(insert).change
+    assert insert.new is not None
+    copied.put_image(insert.new.image)
+    second = copied.change()
+    # then: the copy is not lost, at the price that the row comes back here
+    assert first is not None
+    assert min(first.version, second.version) > deletion.version
+    assert again.content() == copied.content() == item(n=1)
 
 
 def test_a_stamping_writer_whose_clock_stepped_back_counts_as_unstamped(site: Site) -> None:
