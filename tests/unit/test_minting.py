@@ -317,6 +317,32 @@ def test_a_stamping_writers_version_is_above_a_stream_record_of_the_same_microse
     assert site.change().version.sequence >= STAMPING_SEQUENCE
 
 
+@pytest.mark.parametrize("stamping", [False, True])
+@pytest.mark.parametrize("writes", [1, 2])
+def test_a_write_that_the_row_still_shows_was_not_overtaken_by_a_higher_version(
+    site: Site, *, stamping: bool, writes: int
+) -> None:
+    # given: a stamping writer's row that a peer has deleted, and a clock that steps back
+    site.put_stamped(n=0, timestamp=NOW + 20 * SECOND)
+    before = site.change()
+    site.merge(knowing(deletion_of(at=NOW + 20 * SECOND + 1), before.version))
+    site.settle_all()
+    site.now -= 10 * SECOND
+    # when: an application puts the row
+    for n in range(1, 1 + writes):
+        if stamping:
+            site.put_stamped(n=n)
+        else:
+            site.put(n=n)
+    record = site.last()
+    shipped_ones = site.changes()
+    # then: it is shipped, above what was there before, and under the same version when it is captured again
+    assert shipped_ones[-1].image == item(n=writes)
+    assert shipped_ones[-1].version > before.version
+    again = site.settle(record).change
+    assert again is None or again.version == shipped_ones[-1].version
+
+
 def test_an_insert_that_is_captured_again_after_its_deletion_looks_like_a_copy_that_was_put_over_that() -> None:
     # given: twice, a stamping writer's row, and a deletion that has seen it, noted in the second in which it was put
     again, copied = Site(HOME), Site(HOME)

@@ -33,9 +33,10 @@ def recollect(record: StreamRecord, origin: Origin, state: State, region: str) -
     version = (
         drawn if drawn and _may_stand(drawn, record, earlier, state, region) else _mint(record, earlier, state, region)
     )
-    if any(entry.by_stamping_writer and entry > version.instant for entry in entries):
-        return None
-    return version
+    later = [entry for entry in entries if entry.by_stamping_writer and entry > version.instant]
+    if not later:
+        return version
+    return _mint(record, earlier + later, state, region) if _still_there(record, state) else None
 
 
 def _entries(record: StreamRecord, state: State, region: str) -> list[Instant]:
@@ -63,6 +64,15 @@ def _mint(record: StreamRecord, earlier: list[Instant], state: State, region: st
     if state.row is not None and state.row.version is not None and _mixed(record, state.row, region):
         above.append(state.row.version)
     return mint(record.created_at, record.sequence, region, above=above)
+
+
+def _still_there(record: StreamRecord, state: State) -> bool:
+    """Whether the row is as the write has left it, so that no later one has overtaken that.
+
+    A stamping writer's higher version names no record. It then is of a row that was there before, and was deleted since
+    by a peer: the clock has stepped back, or the function's was ahead of the stream's.
+    """
+    return record.new is not None and state.row is not None and state.row.image == record.new.image
 
 
 def _mixed(record: StreamRecord, row: Row, region: str) -> bool:
