@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds_data import RDSDataServiceClient
 
-READING = 200_000
-"""Milliseconds that the reading of a slot may take: a long log is read up to the end of a transaction."""
+READING = 880_000
+"""Milliseconds that the reading of a slot may take, and the hand-over of what is read: nearly all that capture has."""
 
 WRITING = 25_000
 """Milliseconds for any other statement, less than half of what apply has."""

@@ -11,12 +11,13 @@ import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from struct import Struct
 
 from distributary.adapters.aurora.catalog import ALTERED, DISARMED, SCHEMA, Table
 from distributary.adapters.aurora.completion import completed
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.positions import format_lsn, parse_lsn
-from distributary.adapters.aurora.session import Parameter, Row, Session, StreamingSession
+from distributary.adapters.aurora.session import Parameter, Session, StreamingSession
 from distributary.adapters.aurora.transactions import Assembler
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.errors import NotInstalled, SchemaDiffers, SlotLost, Unacceptable, Unavailable
@@ -25,8 +26,8 @@ from distributary.domain.logged import Holding, Logged, Portion
 SIZE, BYTES = 2_000, 4_000_000
 """At most so many changes, and about so many bytes of messages, are a portion, whatever the size of a transaction."""
 
-FETCHED = 200
-"""Messages that are fetched at once, which are in memory beyond a portion; fewer where they are large."""
+TAKEN = 200
+"""Messages that are taken at once, which are in memory beyond a portion; fewer where they are large."""
 
 KEPT = 1_000_000
 """Bytes of log that tell nothing which the slot keeps before it is told to go on: each reading looks through them."""
@@ -34,14 +35,14 @@ KEPT = 1_000_000
 PURGED_AT_ONCE = 5_000
 TOMBSTONE_DAYS = 45
 
-_PEEK = f"""SELECT xid::text, lsn::text, data, coalesce(pg_catalog.avg(pg_catalog.octet_length(data))
-        OVER (ROWS BETWEEN 1 FOLLOWING AND {FETCHED} FOLLOWING), 0)::bigint
-    FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, NULL, $2::integer,
-    'proto_version', '1', 'publication_names', $3)"""
-"""With the mean size of the next messages, which nobody would know before they are here."""
-_PEEK_ON = f"""{_PEEK} WHERE xid::text <> $4 OR lsn >= $5::pg_lsn
+_PEEK = """SELECT xid, lsn, data FROM pg_catalog.pg_logical_slot_peek_binary_changes({}, NULL, {},
+    'proto_version', '1', 'publication_names', {})"""
+_PEEK_ON = f"""{_PEEK} WHERE xid::text <> {{}} OR lsn >= {{}}::pg_lsn
     OR pg_catalog.get_byte(data, 0) IN ({ord("B")}, {ord("R")}, {ord("Y")})"""
 """Leaves out what a call that ended within the transaction has handed over, but not what tells of the tables."""
+
+_PLACE = Struct("!6xI4xQ4x")
+"""The number of columns, and a size and a value of each; the third value, the message, follows."""
 
 _LOCK = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended($1, 0))"
 _SLOT = f"""SELECT s.confirmed_flush_lsn::text, coalesce(s.wal_status, 'reserved'),
@@ -73,15 +74,10 @@ class Identity:
     slot: str
 
 
-def _next(last: Row | None) -> int:
-    """How many messages to fetch after the last one: a quarter of the bytes that a portion may have, or about so."""
-    return 1 if last is None else max(1, min(FETCHED, BYTES // 4 // max(1, int(last[3]))))
-
-
 class PostgresChangeLog:
     """`ports.ChangeLog` over a logical slot. table_of: a table's description. now: microseconds.
 
-    reader: reads the slot, in a transaction that is open while portions are worked on, and holds the lock. session: for
+    reader: reads the slot, in a statement that goes on while portions are worked on, and holds the lock. session: for
     all else; what is read and written there must not wait for that transaction.
     """
 
@@ -126,11 +122,11 @@ class PostgresChangeLog:
         at, size = "", 0
         with closing(self._peek(limit)) as fetched:
             for rows in fetched:
-                xid, lsn, *_ = rows[-1]
-                at = f"{xid} {lsn}"
-                size += sum(len(data) for _, _, data, _ in rows)
-                assembler.take(data for _, _, data, _ in rows)
-                if assembler.kept > SIZE - FETCHED or size >= BYTES:
+                xid, lsn = _PLACE.unpack_from(rows[-1])
+                at = f"{xid} {format_lsn(lsn)}"
+                size += sum(map(len, rows))
+                assembler.take(bytes(row[_PLACE.size :]) for row in rows)
+                if assembler.kept > SIZE - TAKEN or size >= BYTES:
                     self._read_to = assembler.committed_at or self._read_to
                     yield assembler.portion(at)
                     size = 0
@@ -163,13 +159,13 @@ class PostgresChangeLog:
         self._reader.run(_ADVANCE, self._slot, format_lsn(end))
         self._kept_from = end
 
-    def _peek(self, limit: int) -> Generator[list[Row], None, None]:
-        """Messages as they are fetched, behind the place where an earlier call ended."""
+    def _peek(self, limit: int) -> Generator[list[memoryview], None, None]:
+        """Messages as they come, behind the place where an earlier call ended."""
         sql = _PEEK
         parameters: tuple[Parameter, ...] = (self._slot, limit, self._slot)
         if self._within:
             sql, parameters = _PEEK_ON, (*parameters, *self._within.split(" "))
-        return self._reader.stream(sql, *parameters, size=_next)
+        return self._reader.stream(sql, *parameters, rows=TAKEN, volume=BYTES // 4)
 
     def _complete(self, name: TableName, some: Sequence[Logged]) -> Sequence[Logged]:
         """The writes of one table with the columns that are still there; as they were where it cannot be asked."""

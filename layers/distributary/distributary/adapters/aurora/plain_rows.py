@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from struct import Struct
+from struct import Struct, error
 from typing import TypeAlias
 
 from distributary.adapters.aurora.messages import Relation, ReplicaIdentity
@@ -26,7 +26,8 @@ from distributary.domain.state_texts import document_in
 _INSERT, _UPDATE, _NEW, _TEXT, _NULL = b"IUNtn"
 _HEAD = Struct(">BIBH")
 """How an insert begins, and an update that does not tell the old row: kind, table, N, number of columns."""
-_length_at = Struct(">i").unpack_from
+HEAD = _HEAD.size
+_length_at = Struct(">I").unpack_from
 
 Place: TypeAlias = tuple[int, int]
 """Where a message's transaction is committed, and the message's number in it."""
@@ -43,21 +44,16 @@ def position(place: Place) -> str:
     return f"{format_lsn(place[0])} {place[1]}"
 
 
-def row_of(data: bytes) -> int:
-    """The table of a message that may tell a whole row, and no old one; -1 of any other message."""
-    if len(data) < _HEAD.size or data[5] != _NEW or data[0] not in (_INSERT, _UPDATE):
-        return -1
-    return int.from_bytes(data[1:5])
-
-
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """Where what stands in a relation's rows. columns: place and name of what an application sees. width: of all.
 
-    state: none where no policy of the table has ever needed a memory.
+    heads: how the messages begin that may tell a whole row, and no old one. state: none where no policy of the table
+    has ever needed a memory.
     """
 
     width: int
+    heads: tuple[bytes, ...]
     columns: tuple[tuple[int, str], ...]
     key: tuple[int, ...]
     stamp: int
@@ -86,14 +82,15 @@ class PlainRows:
             return None
         columns = tuple((at, name) for at, name in enumerate(names) if name not in OWN_ATTRIBUTES)
         state = names.index(STATE_ATTRIBUTE) if STATE_ATTRIBUTE in names else None
-        layout = _Layout(len(names), columns, tuple(map(names.index, key)), names.index(STAMP_ATTRIBUTE), state)
+        heads = tuple(_HEAD.pack(kind, relation.oid, _NEW, len(names)) for kind in (_INSERT, _UPDATE))
+        layout = _Layout(len(names), heads, columns, tuple(map(names.index, key)), names.index(STAMP_ATTRIBUTE), state)
         return PlainRows(dataset, table, region, key, layout)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def take(self, data: bytes, place: Place) -> bool:
-        """Keep the row of a message that `row_of` names, in place of an earlier state of it.
+        """Keep the row of a message that begins like the layout's, in place of an earlier state of it.
 
         False, and nothing is kept: it is not plain, or not well formed.
         """
@@ -141,27 +138,23 @@ def is_document(text: str | None) -> bool:
 
 
 def _values(data: bytes, width: int) -> Raw | None:
-    """The values of a row; none where it has others than texts and NULL, other columns, or is cut."""
-    at, end = _HEAD.size, len(data)
-    if int.from_bytes(data[at - 2 : at]) != width:
-        return None
+    """The values of a row; none where it has others than texts and NULL, or is cut."""
+    at = HEAD
     found: Raw = []
-    for _ in repeat(None, width):
-        if at >= end:
-            return None
-        kind = data[at]
-        if kind == _TEXT and at + 5 <= end:
-            start = at + 5
-            at = start + _length_at(data, at + 1)[0]
-            if not start <= at <= end:
+    try:
+        for _ in repeat(None, width):
+            if data[at] == _TEXT:
+                start = at + 5
+                at = start + _length_at(data, at + 1)[0]
+                found.append(data[start:at])
+            elif data[at] == _NULL:
+                found.append(None)
+                at += 1
+            else:
                 return None
-            found.append(data[start:at])
-        elif kind == _NULL:
-            found.append(None)
-            at += 1
-        else:
-            return None
-    return found if at == end else None
+    except (IndexError, error):
+        return None
+    return found if at == len(data) else None
 
 
 def _texts(column: Sequence[bytes | None]) -> list[str | None]:
@@ -169,8 +162,8 @@ def _texts(column: Sequence[bytes | None]) -> list[str | None]:
     present = [value for value in column if value is not None]
     try:
         texts: list[str | None] = [*b"\0".join(present).decode().split("\0")] if present else []
-    except UnicodeDecodeError as error:
-        raise MalformedStream(f"not UTF-8 ({error.reason}); is client_encoding UTF8?") from error
+    except UnicodeDecodeError as wrong:
+        raise MalformedStream(f"not UTF-8 ({wrong.reason}); is client_encoding UTF8?") from wrong
     if len(texts) != len(present):
         raise MalformedStream("a value with the character zero")
     if len(present) == len(column):

@@ -8,7 +8,9 @@ from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.sql import Literal
 
+from distributary.adapters.aurora.copied_rows import arriving
 from distributary.adapters.aurora.session import SETTINGS, Parameter, Row
 from distributary.adapters.aurora.sqlstates import error_of
 from distributary.domain.errors import DistributaryError
@@ -16,9 +18,12 @@ from distributary.domain.errors import DistributaryError
 _SETTLE = "SELECT " + ", ".join(
     f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in SETTINGS.items()
 )
-_TIMES = (
-    "SELECT pg_catalog.set_config('statement_timeout', $1, false), pg_catalog.set_config('lock_timeout', $2, false)"
-)
+_TIMES = """SELECT pg_catalog.set_config('statement_timeout', $1, false),
+    pg_catalog.set_config('lock_timeout', $2, false),
+    (SELECT pg_catalog.set_config(name, '2s', false) FROM pg_catalog.pg_settings
+     WHERE name = 'client_connection_check_interval')"""
+"""The last, where a server knows it, ends statements whose client is gone. A function that was ended while the server
+read a long log for it would leave the slot in use, and the lock held, for as long as a statement may take."""
 
 
 class PsycopgSession:
@@ -53,20 +58,15 @@ class PsycopgSession:
             yield
 
     def stream(
-        self, sql: str, *parameters: Parameter, size: Callable[[Row | None], int]
-    ) -> Generator[list[Row], None, None]:
-        """See `session.StreamingSession`: a cursor of the server's, in a transaction that ends with the reading.
-
-        Rows come in binary form: bytes are half as long, and nobody turns them into digits and back.
-        """
+        self, query: str, *parameters: Parameter, rows: int, volume: int
+    ) -> Generator[list[memoryview], None, None]:
+        """See `session.StreamingSession`."""
         with self._translated():
             connection = self._open()
-            with connection.transaction(), psycopg.RawServerCursor(connection, "distributary") as cursor:
-                cursor.execute(sql.encode(), parameters, binary=True)
-                last: Row | None = None
-                while rows := cursor.fetchmany(size(last)):
-                    last = rows[-1]
-                    yield rows
+            literals = [Literal(each).as_string(connection) for each in parameters]
+            copy = f"COPY ({query.format(*literals)}) TO STDOUT (FORMAT binary)"
+            with connection.cursor() as cursor, cursor.copy(copy.encode()):
+                yield from arriving(connection.pgconn, rows, volume)
 
     def close(self) -> None:
         """See `session.StreamingSession`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
@@ -59,10 +59,13 @@ class StreamingSession(Session, Protocol):
     """
 
     def stream(
-        self, sql: str, *parameters: Parameter, size: Callable[[Row | None], int]
-    ) -> Generator[list[Row], None, None]:
-        """The rows of one statement; the session is busy until the end, or `close`, of it.
+        self, query: str, *parameters: Parameter, rows: int, volume: int
+    ) -> Generator[list[memoryview], None, None]:
+        """The rows of one query, as COPY tells them in binary form; the session is busy until its end, or `close`.
 
-        size: how many come next, by the last of those that came before.
+        query: `{}` stands for each parameter, as in `str.format`. rows, volume: at most so many are given at once, and
+        no more once they have so many bytes; fewer where no more have come yet. The server goes on meanwhile.
+
+        The time that the statement may take is also that of what is done with the rows.
         """
         ...

@@ -21,7 +21,7 @@ from distributary.adapters.aurora.messages import (
 )
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.pgoutput import Decoder
-from distributary.adapters.aurora.plain_rows import Place, PlainRows, is_document, position, row_of
+from distributary.adapters.aurora.plain_rows import HEAD, Place, PlainRows, is_document, position
 from distributary.adapters.aurora.positions import format_lsn
 from distributary.adapters.aurora.refused import SAID, refused
 from distributary.adapters.aurora.told_rows import Texts, key_is_new, texts_of, told_key
@@ -62,6 +62,8 @@ class Assembler:
     _begun: Begin | None = None
     _ordinal: int = 0
     _tables: dict[int, _Known] = field(default_factory=dict)
+    _plain: dict[bytes, PlainRows] = field(default_factory=dict)
+    """Where rows are collected whose messages begin so."""
     _writes: list[Logged] = field(default_factory=list)
     _blocks: list[LoggedBlock] = field(default_factory=list)
     _arrived: dict[tuple[TableName, tuple[str, ...]], Arrivals] = field(default_factory=dict)
@@ -77,7 +79,8 @@ class Assembler:
         """Collect what the messages tell; raises MalformedStream."""
         for data in messages:
             self._ordinal += 1
-            if not self._is_plain(data):
+            rows = self._plain.get(data[:HEAD])
+            if rows is None or self._begun is None or not rows.take(data, (self._begun.commit_lsn, self._ordinal)):
                 self._take(self._decoder.decode(data))
 
     @property
@@ -86,11 +89,6 @@ class Assembler:
         rows = sum(len(known.rows) for known in self._tables.values() if known.rows is not None)
         blocks = sum(len(each.block) for each in self._blocks)
         return rows + blocks + len(self._writes) + len(self._refused) + sum(map(len, self._arrived.values()))
-
-    def _is_plain(self, data: bytes) -> bool:
-        """Whether it was a row that is collected as it is."""
-        known = self._tables.get(row_of(data)) if self._begun is not None else None
-        return known is not None and known.rows is not None and known.rows.take(data, self._place())
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Insert | Update):
@@ -130,8 +128,10 @@ class Assembler:
     def _described(self, relation: Relation) -> None:
         """Which table it is; looked up anew where the stream tells of other columns than are known."""
         name = TableName(relation.namespace, relation.name)
-        if relation.oid in self._tables:
-            self._gather(self._tables[relation.oid])
+        before = self._tables.get(relation.oid)
+        if before is not None:
+            self._gather(before)
+            self._plain = {head: rows for head, rows in self._plain.items() if rows is not before.rows}
         if name == TOMBSTONES:
             self._tables[relation.oid] = _Known(name, None)
             return
@@ -151,6 +151,8 @@ class Assembler:
             self._alerts.append(Alert(AlertKind.SCHEMA_CHANGED, name.text(), "the key is another than it was"))
         rows = PlainRows.of(relation, then or key, self.dataset, name.text(), self.region)
         self._tables[relation.oid] = _Known(name, then or key, rows)
+        if rows is not None:
+            self._plain |= dict.fromkeys(rows.layout.heads, rows)
 
     def _row(self, message: Insert | Update) -> None:
         known = self._tables[message.relation.oid]
