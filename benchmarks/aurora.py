@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg
 
+from distributary.adapters.aurora.change_log import RESTS
 from distributary.domain.policies import AttributePolicy, AttributeRule
 from tests.contract.aurora_sites import REGIONS, Site, site, sites
 from tests.contract.postgresql import postgresql
@@ -155,7 +156,7 @@ def _capture(address: str, region: str, dataset: Any, queue: Any) -> None:
     from distributary.services.handover import HandOver  # noqa: PLC0415
 
     own = Site(address, region, dataset, {}, psycopg.connect(address, autocommit=True))
-    service = own.capturing()
+    service = own.capturing(RESTS)
     inboxes = _Pipe(queue, REGIONS[1])
     service = replace(service, handover=HandOver(dataset, region, inboxes, service.handover.outbox), sleep=time.sleep)
     for report in service.run(lambda: 600_000):

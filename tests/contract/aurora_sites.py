@@ -148,20 +148,21 @@ class Site:
         session.close()
         return [part.purpose for part in parts]
 
-    def log(self) -> PostgresChangeLog:
-        """The database's log."""
+    def log(self, rests: int = 0) -> PostgresChangeLog:
+        """The database's log, which lets nobody wait unless that is asked for."""
         session = self.direct()
+        known = KnownTables(session, self.dataset.tables)
         identity = Identity(self.dataset.name, self.region, install.slot_of(self.dataset.name))
-        return PostgresChangeLog(self.direct(), session, identity, KnownTables(session, self.dataset.tables), now)
+        return PostgresChangeLog(self.direct(), session, identity, known, now, rests)
 
     def replica(self, table: str) -> PostgresReplica:
         """The replica of a table."""
         session = self.session()
         return PostgresReplica(session, table_name(table), KnownTables(session, self.dataset.tables))
 
-    def capturing(self) -> CaptureLog:
+    def capturing(self, rests: int = 0) -> CaptureLog:
         """The capture service."""
-        log, session = self.log(), self.direct()
+        log, session = self.log(rests), self.direct()
         known = KnownTables(session, self.dataset.tables)
         inboxes = MemoryInboxes(self.queues, lambda _: None)
         outbox = MemoryOutbox(self.held, lambda _: None)

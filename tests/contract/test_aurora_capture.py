@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from distributary.adapters.aurora import install
+from distributary.adapters.aurora.change_log import PostgresChangeLog
 from distributary.domain.alert import AlertKind
 from distributary.domain.change import Change
 from distributary.domain.errors import NotInstalled, SlotLost, Unavailable
 from distributary.domain.message import unpack
-from tests.contract.aurora_sites import PLENTY, Site, deleted_later, held, writes_of
+from tests.contract.aurora_sites import PLENTY, Site, deleted_later, held, now, writes_of
 
 PEER = "eu-west-1"
 
@@ -173,6 +176,44 @@ def test_what_was_not_confirmed_is_read_again(prepared: Site) -> None:
     assert [each.change.version for each in writes_of(again)] == [each.change.version for each in writes_of(first)]
     log.advance(first.end)
     assert list(log.read(10)) == []
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes on by a millisecond whenever somebody looks at it."""
+    monkeypatch.setattr("tests.contract.aurora_sites.now", count(now(), 1_000).__next__)
+
+
+def looks_in_vain(log: PostgresChangeLog, limit: int) -> int:
+    looks = 0
+    while not list(log.read(limit)):
+        looks += 1
+    return looks
+
+
+@pytest.mark.usefixtures("ticking")
+@pytest.mark.parametrize(("rests", "least", "most"), [(0, 0, 0), (4, 4, 30), (1_000_000, 99, 101)])
+def test_who_has_read_all_there_was_lets_the_server_rest(prepared: Site, rests: int, least: int, most: int) -> None:
+    # given: a log that was read to its end
+    prepared.write("INSERT INTO t VALUES (1, 1)")
+    log = prepared.log(rests)
+    log.hold()
+    (first,) = log.read(10)
+    prepared.write("INSERT INTO t VALUES (2, 2)")
+    # when
+    log.advance(first.end)
+    # then: it is read again after some times what the answer took, and a tenth of a second at most
+    assert least <= looks_in_vain(log, 10) <= most
+
+
+@pytest.mark.usefixtures("ticking")
+def test_who_has_not_read_all_there_is_goes_on_at_once(prepared: Site) -> None:
+    prepared.write("INSERT INTO t VALUES (1, 1)", "INSERT INTO t VALUES (2, 2)")
+    log = prepared.log(rests=4)
+    log.hold()
+    (first,) = log.read(1)
+    log.advance(first.end)
+    assert looks_in_vain(log, 1) == 0
 
 
 def test_a_log_is_held_by_one(prepared: Site) -> None:

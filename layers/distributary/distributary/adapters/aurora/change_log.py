@@ -29,6 +29,10 @@ SIZE, BYTES = 2_000, 4_000_000
 TAKEN = 200
 """Messages that are taken at once, which are in memory beyond a portion; fewer where they are large."""
 
+RESTS, LONGEST_REST = 4, 100_000
+"""For how many times as long as the server took to begin its answer it is left alone after that, and at most how many
+microseconds. Each reading begins where the slot keeps its log, which moves some seconds behind what was read."""
+
 KEPT = 1_000_000
 """Bytes of log that tell nothing which the slot keeps before it is told to go on: each reading looks through them."""
 
@@ -88,11 +92,12 @@ class PostgresChangeLog:
         identity: Identity,
         table_of: Callable[[TableName, bool], Table],
         now: Callable[[], int],
+        rests: int = RESTS,
     ) -> None:
         self._reader, self._session, self._table_of, self._now = reader, session, table_of, now
-        self._identity, self._slot = identity, identity.slot
+        self._identity, self._slot, self._rests = identity, identity.slot, rests
         self._seen, self._within, self._kept_from = "", "", 0
-        self._read_to = 0
+        self._read_to, self._rest, self._rests_until = 0, 0, 0
 
     def hold(self) -> Holding | None:
         """See `ports.ChangeLog`. The lock is the session's, so it ends with the session, however that ends."""
@@ -112,16 +117,20 @@ class PostgresChangeLog:
     def read(self, limit: int) -> Generator[Portion, None, None]:
         """See `ports.ChangeLog`. A look at the log's end saves a reading that would tell nothing.
 
-        That end is what has reached the disk, since the slot reads no further.
+        That end is what has reached the disk, since the slot reads no further. Who has read all there was lets the
+        server rest, and is told nothing meanwhile.
         """
         looked_at = self._now()
+        if looked_at < self._rests_until:
+            return
         ((end,),) = self._session.run("SELECT pg_catalog.pg_current_wal_flush_lsn()::text")
         if end == self._seen:
             return
         assembler = Assembler(self._identity.dataset, self._identity.region, self._table_of, self._now())
-        at, size = "", 0
+        at, size, told, waited = "", 0, 0, 0
         with closing(self._peek(limit)) as fetched:
             for rows in fetched:
+                told, waited = told + len(rows), waited or self._now() - looked_at
                 xid, lsn = _PLACE.unpack_from(rows[-1])
                 at = f"{xid} {format_lsn(lsn)}"
                 size += sum(map(len, rows))
@@ -135,6 +144,8 @@ class PostgresChangeLog:
                 yield assembler.portion(at)
         if not at:
             self._seen, self._read_to = end, looked_at
+        if told < limit:
+            self._rest = min(LONGEST_REST, self._rests * (waited or self._now() - looked_at))
 
     def complete(self, writes: Sequence[Logged]) -> Sequence[Logged]:
         """See `ports.ChangeLog`."""
@@ -151,6 +162,7 @@ class PostgresChangeLog:
         if end is None and within:
             self._session.run(_WITHIN, self._slot, within)
             return
+        self._rests_until, self._rest = max(self._rests_until, self._now() + self._rest), 0
         if end is None:
             end = parse_lsn(self._seen) if self._seen else 0
             if end < self._kept_from + KEPT:
