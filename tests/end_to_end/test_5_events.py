@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +20,14 @@ FUNCTIONS = {
     "apply": "ApplyFunction",
     "forward": "ForwardFunction",
 }
+
+
+def documents(line: str) -> Iterator[dict[str, Any]]:
+    """The log lines in a line of output; the emulator sometimes joins one with what is printed after it."""
+    at, decoder = 0, json.JSONDecoder()
+    while line.startswith("{", at):
+        told, at = decoder.raw_decode(line, at)
+        yield told
 
 
 def remote_invoke(world: World, name: str) -> tuple[str, Any, dict[str, Any]]:
@@ -39,7 +48,7 @@ def remote_invoke(world: World, name: str) -> tuple[str, Any, dict[str, Any]]:
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    lines = [told for line in done.stderr.splitlines() for told in documents(line)]
     facts: dict[str, Any] = next(
         (line for line in lines if line.get("message") in ("captured", "applied", "forwarded")), {}
     )
