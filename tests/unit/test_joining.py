@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -73,8 +74,9 @@ def test_where_nothing_is_left_to_be_joined_nothing_is_kept(home: JoiningSite) -
     assert "a" not in (home.document() or {})
 
 
-def test_a_write_that_comes_again_after_it_was_shown_writes_nothing(home: JoiningSite) -> None:
-    home.put(stage="paid")
+@pytest.mark.parametrize("others", [{}, {"n": 1}], ids=["alone", "beside a counter"])
+def test_a_write_that_comes_again_after_it_was_shown_writes_nothing(home: JoiningSite, others: dict[str, Any]) -> None:
+    home.put(stage="paid", **others)
     home.update(stage="new")
     home.capture()
     home.log.slot.position = home.log.slot.checkpoint = 0

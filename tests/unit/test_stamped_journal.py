@@ -112,21 +112,40 @@ def test_so_it_is_with_a_deletion_that_it_comes_too_late_for() -> None:
     assert (only(site).late, only(site).state) == (True, PUT.context.including(PUT.version))
 
 
-@pytest.mark.parametrize("dataset", [SHOP, COUNTED], ids=["versions", "policies"])
-def test_an_insert_that_could_not_see_a_deletion_of_its_own_region_is_on_record_where_it_is_removed(
-    dataset: Dataset,
-) -> None:
+def behind_its_deletion(dataset: Dataset) -> tuple[StampedSite, Change]:
+    """A region, and its deletion of a row that an insert which could not see it has put back."""
     site = StampedSite(HOME, dataset=dataset)
-    # given: an insert that began by a clock that was set back, and waited for a deletion
+    # the insert began by a clock that was set back, and waited for the deletion
     site.put(n=1)
     site.deleting()
     site.now -= 10 * SECOND
     site.putting(n=5).commit()
     _, deletion, insert = site.changes()
     assert deletion.context.covers(insert.version)  # so no other region can tell
+    return site, deletion
+
+
+@pytest.mark.parametrize("dataset", [SHOP, COUNTED], ids=["versions", "policies"])
+def test_an_insert_that_could_not_see_a_deletion_of_its_own_region_is_on_record_where_it_is_removed(
+    dataset: Dataset,
+) -> None:
+    # given
+    site, deletion = behind_its_deletion(dataset)
 
     # when: capture looks at the tombstone
     assert site.settle_inserted()
+
+    # then
+    assert (only(site).arriving.version, only(site).present.image) == (deletion.version, row(n=5))
+
+
+@pytest.mark.parametrize("dataset", [SHOP, COUNTED], ids=["versions", "policies"])
+def test_so_it_is_where_that_deletion_comes_back_through_the_inbox_of_its_own_region(dataset: Dataset) -> None:
+    # given
+    site, deletion = behind_its_deletion(dataset)
+
+    # when
+    assert site.merge(deletion).effect is Effect.DELETED
 
     # then
     assert (only(site).arriving.version, only(site).present.image) == (deletion.version, row(n=5))
