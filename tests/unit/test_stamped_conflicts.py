@@ -90,8 +90,15 @@ def test_a_row_that_a_deletion_keeps_out_is_on_record(site: StampedSite) -> None
 
 MEETINGS = pytest.mark.parametrize(
     ("first", "second"),
-    [(OLDER, NEWER), (NEWER, OLDER), (OLDER, DELETION), (NEWER, deletion_of()), (DELETION, OLDER)],
-    ids=["replaced", "too late", "deleted", "deleted too late", "kept out"],
+    [
+        (OLDER, NEWER),
+        (NEWER, OLDER),
+        (OLDER, DELETION),
+        (NEWER, deletion_of()),
+        (DELETION, OLDER),
+        (deletion_of(), NEWER),
+    ],
+    ids=["replaced", "too late", "deleted", "deleted too late", "kept out", "over a deletion"],
 )
 
 
@@ -107,6 +114,25 @@ def test_what_is_on_record_tells_what_both_had_seen(site: StampedSite, first: Ch
     site.merge(first)
     site.merge(second)
     assert (only(site).present.context, only(site).arriving.context) == (first.context, second.context)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "late"),
+    [
+        (OLDER, NEWER, False),
+        (NEWER, deletion_of(), False),
+        (deletion_of(), NEWER, False),
+        (OLDER, DELETION, True),
+        (DELETION, OLDER, True),
+    ],
+    ids=["replaced", "deleted too late", "over a deletion", "deleted", "kept out"],
+)
+def test_what_is_on_record_says_whether_what_arrived_may_have_met_another_state_before(
+    site: StampedSite, first: Change, second: Change, *, late: bool
+) -> None:
+    site.merge(first)
+    site.merge(second)
+    assert only(site).late is late
 
 
 def test_a_row_that_a_deletion_had_seen_is_kept_out_and_on_no_record(site: StampedSite) -> None:

@@ -68,6 +68,12 @@ def test_a_deletion_that_was_noted_while_the_row_was_inserted_is_on_record(site:
     assert (only(site).arriving.image, only(site).losing) == (None, only(site).arriving)
 
 
+def test_it_is_on_record_with_what_both_had_seen(site: StampedSite) -> None:
+    site.interrupt("write", lambda: note(site, DELETION))
+    site.merge(PUT)
+    assert (only(site).arriving.context, only(site).present.context) == (DELETION.context, PUT.context)
+
+
 def test_so_it_is_where_the_function_ended_before_it_looked_back(site: StampedSite) -> None:
     # given: a row that a function has inserted, and a deletion that was noted before anybody saw that
     site.merge(PUT)
@@ -259,7 +265,7 @@ def test_a_joined_row_that_has_all_that_is_there_is_on_no_record() -> None:
 
 def test_what_a_change_has_replaced_stays_on_record_when_a_deletion_keeps_the_change_out(site: StampedSite) -> None:
     # given: a change that has replaced another, and a deletion that took it
-    site.merge(put_of(n=1, home=FAR))
+    site.merge(put_of(n=7, home=FAR))
     site.merge(PUT)
     site.merge(deletion_of(at=NOW + 2 * SECOND, home="ap-south-1"))
 
@@ -268,7 +274,7 @@ def test_what_a_change_has_replaced_stays_on_record_when_a_deletion_keeps_the_ch
 
     # then
     kept = {each.id: each for each in site.recorded}
-    assert row(n=1) in [each.present.image for each in kept.values()]
+    assert row(n=7) in [each.present.image for each in kept.values()]
 
 
 def test_two_rows_that_one_deletion_takes_are_two_conflicts(site: StampedSite) -> None:

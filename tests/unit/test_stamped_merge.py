@@ -61,7 +61,7 @@ def test_a_row_from_before_replication_is_older_than_every_deletion(site: Stampe
 def test_a_newer_row_is_kept(site: StampedSite) -> None:
     newer = put_of(n=2, at=NOW + 1)
     site.merge(newer)
-    site.merge(put_of(n=1))
+    assert site.merge(put_of(n=1)).effect is Effect.KEPT
     assert site.state() == (newer.image, newer.version)
 
 
