@@ -129,6 +129,12 @@ def test_a_number_that_no_function_can_mean_begins_anew() -> None:
     assert state == AttributeState(Plain({"S": "NaN"}), AT)
 
 
+def test_a_number_is_compared_with_the_one_before() -> None:
+    greatest = column(max, Handed.NUMBER)
+    state = greatest.written(AttributeState(Chosen({"S": "5"})), {"S": "5"}, {"S": "7"}, Moment(AT, 7))
+    assert state == AttributeState(Chosen({"S": "7"}))
+
+
 def test_as_text_everything_is_a_value() -> None:
     greatest = column(max, Handed.TEXT)
     state = greatest.written(AttributeState(Chosen({"S": "5"})), {"S": "5"}, {"S": "NaN"}, Moment(AT, 7))
