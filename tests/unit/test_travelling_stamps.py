@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from distributary.domain.stamp import Stamp, Writer, is_plain_stamp, is_stamp, travelling
@@ -46,6 +46,12 @@ def test_what_replication_wrote_does_not_travel_again(writer: Writer) -> None:
 
 def test_a_stamp_of_another_region_does_not_travel_from_here() -> None:
     assert travelling(by(Writer.APPLICATION), PEER) is None
+
+
+@given(VERSIONS)
+@example(ALONE)
+def test_a_stamp_of_one_region_alone_is_plain(version: Version) -> None:
+    assert is_plain_stamp(by(Writer.REPLICATION, version), HOME)
 
 
 @given(VERSIONS, st.data())
