@@ -157,6 +157,12 @@ def test_so_it_is_where_that_deletion_comes_back_through_the_inbox_of_its_own_re
     assert (only(site).arriving.version, only(site).present.image) == (deletion.version, row(n=5))
 
 
+@pytest.mark.parametrize("dataset", [SHOP, COUNTED], ids=["versions", "policies"])
+def test_what_goes_on_record_there_is_counted_as_a_conflict(dataset: Dataset) -> None:
+    site, deletion = behind_its_deletion(dataset)
+    assert site.merge(deletion) == Merged(Effect.DELETED, conflict=True)
+
+
 def test_a_row_that_a_deletion_of_its_own_region_had_seen_is_removed_elsewhere_without_a_record() -> None:
     home, peer = StampedSite(HOME), StampedSite(PEER)
     home.put(n=1)

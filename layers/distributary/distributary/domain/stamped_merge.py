@@ -173,7 +173,7 @@ def _delete(change: Change, place: Place) -> Decision[Merged]:
             yield from _on_record(judgement, _side(change), row, change.key, place)
             return Merged(Effect.KEPT, judgement.conflict)
         elif (yield from _remove(change.key, row, noted, place, whole=whole)):
-            return Merged(Effect.DELETED, judgement.conflict)
+            return Merged(Effect.DELETED, _taken_unseen(noted, row, place) is not None)
         else:
             whole = True
     raise NotSettled("the row was written again and again while it was to be deleted")
@@ -181,16 +181,23 @@ def _delete(change: Change, place: Place) -> Decision[Merged]:
 
 def _remove(key: Image, row: Row, deletion: Tombstone, place: Place, *, whole: bool) -> Decision[bool]:
     """Remove a row that a deletion covers. False: look again, whole where it has to go on record."""
-    if deletion.deletion is not None and row.version is not None:
-        judgement = judge(deletion.deletion, deletion.context, row.version, row.context)
-        if judgement.conflict or unseen_at_home(deletion.deletion, row, place):
-            if not whole:
-                return False
-            arriving = Side(deletion.deletion, deletion.context, None)
-            present = Side(row.version, row.context, row.content)
-            yield Record(conflict_by_version(arriving, present, key, place, late=True))
+    unseen = _taken_unseen(deletion, row, place)
+    if unseen is not None:
+        if not whole:
+            return False
+        yield Record(conflict_by_version(*unseen, key, place, late=True))
     removed: bool = yield Write(row, None)
     return removed
+
+
+def _taken_unseen(deletion: Tombstone, row: Row, place: Place) -> tuple[Side, Side] | None:
+    """A deletion and the row that it takes; none where it has seen what the row shows, or is not told."""
+    if deletion.deletion is None or row.version is None:
+        return None
+    judgement = judge(deletion.deletion, deletion.context, row.version, row.context)
+    if not (judgement.conflict or unseen_at_home(deletion.deletion, row, place)):
+        return None
+    return Side(deletion.deletion, deletion.context, None), Side(row.version, row.context, row.content)
 
 
 def _on_record(judgement: Judgement, arriving: Side, row: Row, key: Image, place: Place) -> Decision[None]:
