@@ -136,6 +136,15 @@ def test_rows_of_every_size_fill_their_messages() -> None:
     assert unpacked(messages) == some
 
 
+def test_a_block_larger_than_a_message_travels_in_few_parts() -> None:
+    # given: rows alike, of somewhat more than three messages
+    (block,) = blocks_of([large(str(n), 10_000) for n in range(300)])
+    # when
+    parts = [part for message in pack_blocks(SHOP, PEER, [block]) for part in unpack_blocks(message, SHOP)]
+    # then
+    assert [len(part) for part in parts] == [88, 88, 88, 36]
+
+
 def test_ten_thousand_changes_make_few_messages() -> None:
     messages = list(pack(SHOP, PEER, [put_of(f"customer-{n}", n=n, mail="x" * 20) for n in range(10_000)]))
     assert len(messages) <= 4
