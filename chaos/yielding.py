@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -35,10 +35,7 @@ def yielding(world: World, region: str | None) -> Iterator[None]:
 
 
 def _watch(world: World, region: str, ended: threading.Event) -> None:
-    seen: set[int] = set()
     while not ended.wait(LOOKS_SECONDS):
-        for process in functions_of(world, region, but=seen):
-            try:
+        for process in functions_of(world, region):
+            with suppress(psutil.NoSuchProcess):
                 process.nice(NICENESS)
-            except psutil.NoSuchProcess:
-                continue

@@ -23,7 +23,7 @@ FUNCTIONS = {
 
 
 def documents(line: str) -> Iterator[dict[str, Any]]:
-    """The log lines in a line of output; the emulator sometimes joins one with what is printed after it."""
+    """The log lines in a line of output: once one came with something behind it, of a run that had gone well."""
     at, decoder = 0, json.JSONDecoder()
     while line.startswith("{", at):
         told, at = decoder.raw_decode(line, at)
