@@ -5,6 +5,8 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from distributary.adapters.aurora.alike import HEAD
+from distributary.adapters.aurora.arrivals import Arrivals
 from distributary.adapters.aurora.messages import (
     Column,
     Described,
@@ -18,7 +20,7 @@ from distributary.adapters.aurora.messages import (
     Value,
 )
 from distributary.adapters.aurora.pgoutput import Decoder
-from distributary.adapters.aurora.plain_rows import HEAD, PlainRows
+from distributary.adapters.aurora.plain_rows import PlainRows
 from distributary.domain.errors import MalformedStream
 from distributary.domain.image import STAMP_ATTRIBUTE
 from distributary.domain.stamp import Stamp, Writer
@@ -29,12 +31,16 @@ REGION = "us-east-1"
 COLUMNS = (
     Column("id", 20, -1, is_key=True),
     Column("note", 25, -1, is_key=False),
+    Column("more", 25, -1, is_key=False),
     Column(STAMP_ATTRIBUTE, 25, -1, is_key=False),
 )
 ORDERS = Relation(0x4001, "public", "orders", ReplicaIdentity.DEFAULT, COLUMNS)
-PLACE = (16, 2)
+LSN = 16
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+
+looks_like_more = st.text(st.sampled_from("ntuIN\x01\x05é"), max_size=4)
+"""What stands in messages beside values, too."""
 
 
 def stamp(at: int, writer: Writer = Writer.APPLICATION, region: str = REGION) -> str:
@@ -42,26 +48,27 @@ def stamp(at: int, writer: Writer = Writer.APPLICATION, region: str = REGION) ->
 
 
 def rows() -> PlainRows:
-    found = PlainRows.of(ORDERS, ("id",), "shop", '"public"."orders"', REGION)
+    found = PlainRows.of(ORDERS, "shop", REGION, Arrivals('"public"."orders"', ("id",)))
     assert found is not None
     return found
 
 
-def inserted(*values: Value) -> bytes:
-    return encoded(Insert(None, ORDERS, values))
+def inserted(key: Value, note: Value, told: Value, more: Value = NoText.NULL) -> bytes:
+    return encoded(Insert(None, ORDERS, (key, note, more, told)))
 
 
-def updated(*values: Value, old: OldRow | None = None) -> bytes:
-    return encoded(Update(None, ORDERS, old, values))
+def updated(key: Value, note: Value, told: Value, more: Value = NoText.NULL, old: OldRow | None = None) -> bytes:
+    return encoded(Update(None, ORDERS, old, (key, note, more, told)))
 
 
-def as_collected(message: bytes) -> tuple[str | None, ...] | None:
-    """The row as it is collected; none where it is left to the decoder."""
+def as_collected(*messages: bytes) -> list[tuple[str | None, ...]] | None:
+    """The last states of rows as they are collected; none where they are left to the decoder."""
     collecting = rows()
-    if message[:HEAD] not in collecting.layout.heads or not collecting.take(message, PLACE):
+    (head, *others) = {message[:HEAD] for message in messages}
+    if others or head not in collecting.layout.heads or not collecting.take(messages, LSN, 2):
         return None
     columns = collecting.gather(0).block.columns
-    return tuple(columns[name][0] for name in ("id", "note"))
+    return list(zip(*(columns[name] for name in ("id", "note", "more")), strict=True))
 
 
 def as_decoded(message: bytes) -> tuple[str | None, ...]:
@@ -70,7 +77,7 @@ def as_decoded(message: bytes) -> tuple[str | None, ...]:
     decoder.decode(encoded(Described(None, ORDERS)))
     told = decoder.decode(message)
     assert isinstance(told, Insert | Update)
-    return tuple(value if isinstance(value, str) else None for value in told.new[:2])
+    return tuple(value if isinstance(value, str) else None for value in told.new[:3])
 
 
 @given(st.data(), texts, texts | st.just(NoText.NULL))
@@ -89,14 +96,58 @@ def test_what_is_collected_of_a_damaged_message_is_what_the_decoder_reads(
         collected = None
     # then
     if collected is not None:
-        assert collected == as_decoded(message)
+        assert collected == [as_decoded(message)]
+
+
+ROW = inserted("a", "", stamp(7))
+THEIRS = stamp(8, Writer.REPLICATION, "eu-west-1")
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> list[bytes]:
+    """Messages that begin alike: some with NULL or a value that is left out, one of them perhaps damaged."""
+    tell = draw(st.sampled_from([inserted, updated]))
+    notes = looks_like_more | st.just(NoText.NULL) | st.just(NoText.UNCHANGED)
+    told = draw(st.lists(st.tuples(looks_like_more, notes, st.integers(7, 9), notes), min_size=2, max_size=6))
+    messages = [tell(key, note, stamp(at), more) for key, note, at, more in told]
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(messages) - 1))
+        damaged = bytearray(messages[at])
+        place = draw(st.integers(HEAD, len(damaged) - 1))
+        damaged[place] = draw(st.sampled_from(b"\0\1\5ntu") | st.integers(0, 255))
+        messages[at] = bytes(damaged[: draw(st.integers(HEAD, len(damaged)) | st.just(len(damaged)))])
+    return messages
+
+
+@given(runs())
+@example([inserted("a", NoText.NULL, stamp(7), "b"), inserted("an", "b", stamp(7), NoText.NULL)])
+@example([inserted("a", NoText.NULL, stamp(7), "b"), inserted("a", "bn", stamp(7), NoText.NULL)])
+@example([inserted("a", "", stamp(7)), inserted("b", "t", stamp(7))[:-1], inserted("c", "", stamp(7))])
+@example([ROW, ROW + b"\0" + ROW])
+@example([ROW, ROW[:HEAD] + b"x", ROW + b"\0" + ROW])
+def test_what_is_collected_of_rows_together_is_what_the_decoder_reads_of_each(messages: list[bytes]) -> None:
+    # when
+    try:
+        collected = as_collected(*messages)
+    except MalformedStream:
+        collected = None
+    # then
+    if collected is not None:
+        last = {row[0]: row for row in map(as_decoded, messages)}
+        assert collected == list(last.values())
+
+
+@given(st.lists(st.tuples(looks_like_more, looks_like_more), min_size=2), st.booleans())
+@example([("0123456789", ""), ("1", "")], False)  # a length is no character, although ten is the end of a line
+def test_rows_with_a_value_in_the_same_columns_are_collected_together(told: list[tuple[str, str]], null: bool) -> None:
+    assert as_collected(*(inserted(key, NoText.NULL if null else note, stamp(7)) for key, note in told)) is not None
 
 
 @given(texts, texts | st.just(NoText.NULL))
 @example("", "")
 @example("1", NoText.NULL)
 def test_a_whole_row_of_an_application_is_collected(key: str, note: Value) -> None:
-    assert as_collected(inserted(key, note, stamp(7))) == (key, note if isinstance(note, str) else None)
+    assert as_collected(inserted(key, note, stamp(7))) == [(key, note if isinstance(note, str) else None, None)]
 
 
 @given(st.lists(st.tuples(texts, texts | st.just(NoText.NULL)), min_size=1, unique_by=lambda row: row[0]))
@@ -104,7 +155,7 @@ def test_rows_keep_their_places_in_every_column(told: list[tuple[str, Value]]) -
     # given
     collecting = rows()
     for at, (key, note) in enumerate(told):
-        collecting.take(inserted(key, note, stamp(at)), (16, at))
+        collecting.take([inserted(key, note, stamp(at))], LSN, at)
     # when
     block = collecting.gather(0).block
     # then
@@ -115,8 +166,8 @@ def test_rows_keep_their_places_in_every_column(told: list[tuple[str, Value]]) -
 def test_the_last_state_of_a_row_is_kept_and_its_key_stays_new() -> None:
     # given
     collecting = rows()
-    collecting.take(inserted("1", "first", stamp(7)), (16, 2))
-    collecting.take(updated("1", "second", stamp(8)), (16, 3))
+    collecting.take([inserted("1", "first", stamp(7))], LSN, 2)
+    collecting.take([updated("1", "second", stamp(8))], LSN, 3)
     # when
     overtaken, told = collecting.overtaken, collecting.gather(0)
     # then
@@ -126,7 +177,7 @@ def test_the_last_state_of_a_row_is_kept_and_its_key_stays_new() -> None:
 def test_what_was_gathered_is_forgotten() -> None:
     # given
     collecting = rows()
-    collecting.take(inserted("1", "first", stamp(7)), PLACE)
+    collecting.take([inserted("1", "first", stamp(7))], LSN, 2)
     # when
     collecting.gather(0)
     # then
@@ -136,21 +187,37 @@ def test_what_was_gathered_is_forgotten() -> None:
 def test_what_replication_wrote_does_not_take_the_place_of_an_applications_write() -> None:
     # given
     collecting = rows()
-    collecting.take(inserted("1", "first", stamp(7)), (16, 2))
+    collecting.take([inserted("1", "first", stamp(7))], LSN, 2)
     # when
-    taken = collecting.take(updated("1", "theirs", stamp(8, Writer.REPLICATION, "eu-west-1")), (16, 3))
+    collecting.take([updated("1", "theirs", THEIRS)], LSN, 3)
     # then
-    assert (taken, collecting.gather(0).block.columns["note"]) == (False, ["first"])
+    assert (collecting.echoes, collecting.gather(0).block.columns["note"]) == (1, ["first"])
+
+
+def test_inserts_of_replication_are_noted_and_its_updates_are_not() -> None:
+    # given
+    collecting = rows()
+    collecting.take([updated("1", "theirs", THEIRS), updated("2", "theirs", THEIRS)], LSN, 2)
+    # when
+    collecting.take([inserted("3", "theirs", THEIRS), inserted("4", "theirs", THEIRS)], LSN, 4)
+    # then
+    arrived = collecting.arrived.gather("shop", REGION, 0)
+    assert (collecting.echoes, len(collecting)) == (4, 0)
+    assert (arrived.columns, arrived.stamps) == ({"id": ["3", "4"]}, [THEIRS, THEIRS])
+
+
+def test_echoes_among_others_are_left_to_be_told_one_by_one() -> None:
+    assert not rows().take([updated("1", "ours", stamp(7)), updated("2", "theirs", THEIRS)], LSN, 2)
 
 
 def test_an_update_that_tells_the_old_row_is_left_to_the_decoder() -> None:
-    old = OldRow(OldPart.KEY, ("0", NoText.NOT_LOGGED, NoText.NOT_LOGGED))
+    old = OldRow(OldPart.KEY, ("0", *[NoText.NOT_LOGGED] * 3))
     assert updated("1", "moved", stamp(7), old=old)[:HEAD] not in rows().layout.heads
 
 
 def test_a_row_with_a_value_that_the_log_leaves_out_is_left_to_the_decoder() -> None:
-    assert not rows().take(updated("1", NoText.UNCHANGED, stamp(7)), PLACE)
+    assert not rows().take([updated("1", NoText.UNCHANGED, stamp(7))], LSN, 2)
 
 
 def test_a_row_without_a_stamp_is_left_to_the_decoder() -> None:
-    assert not rows().take(inserted("1", "note", NoText.NULL), PLACE)
+    assert not rows().take([inserted("1", "note", NoText.NULL)], LSN, 2)

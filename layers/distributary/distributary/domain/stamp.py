@@ -77,6 +77,7 @@ class Stamp:
         return f"{version_text(self.version)} {self.writer.value} {self.digest} {self.link} {entries}"
 
 
+_REPLICATION = {Writer.REPLICATION.value, Writer.REPLICATION_DELETES.value}
 _BY_APPLICATION = f" {Writer.APPLICATION.value} {UNKNOWN} {UNKNOWN} "
 _BY_REPLICATION = f" {Writer.REPLICATION.value} {UNKNOWN} {UNKNOWN} "
 _FIRST = "0" * SEQUENCE_DIGITS
@@ -169,6 +170,11 @@ def travelling(text: str, region: str) -> str | None:
     start, by_application, context = text.partition(_BY_APPLICATION)
     shipped = start + _BY_REPLICATION + context
     return shipped if by_application and is_stamp(shipped, Writer.REPLICATION, (region,)) else None
+
+
+def is_by_replication(text: str) -> bool:
+    """Whether a stamp names replication as its writer; the rest of it is not looked at."""
+    return text.partition(" ")[2].partition(" ")[0] in _REPLICATION
 
 
 def stamp_of(image: Image) -> Stamp | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from distributary.adapters.aurora.messages import Value
 from distributary.domain.block import Block
 
 
@@ -21,12 +20,14 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self._stamps)
 
-    def note(self, texts: Mapping[str, Value], stamp: str) -> None:
-        """Keep one row."""
-        for name in self.key:
-            self._columns.setdefault(name, []).append(str(texts[name]))
-        self._stamps.append(stamp)
+    def note(self, keys: Sequence[Sequence[str]], stamps: Sequence[str]) -> None:
+        """Keep rows: the columns of their keys, in the key's order, and their stamps."""
+        for name, column in zip(self.key, keys, strict=True):
+            self._columns.setdefault(name, []).extend(column)
+        self._stamps.extend(stamps)
 
     def gather(self, dataset: str, region: str, now: int) -> Block:
-        """Those that were kept. region: in which they were inserted. now: microseconds."""
-        return Block(dataset, self.table, region, self.key, self._columns, self._stamps, [""] * len(self._stamps), now)
+        """Those that were kept, which are forgotten here. region: in which they were inserted. now: microseconds."""
+        columns, stamps = self._columns, self._stamps
+        self._columns, self._stamps = {}, []
+        return Block(dataset, self.table, region, self.key, columns, stamps, [""] * len(stamps), now)

@@ -134,7 +134,7 @@ class PostgresChangeLog:
                 xid, lsn = _PLACE.unpack_from(rows[-1])
                 at = f"{xid} {format_lsn(lsn)}"
                 size += sum(map(len, rows))
-                assembler.take(bytes(row[_PLACE.size :]) for row in rows)
+                assembler.take([row[_PLACE.size :] for row in rows])
                 if assembler.kept > SIZE - TAKEN or size >= BYTES:
                     self._read_to = assembler.committed_at or self._read_to
                     yield assembler.portion(at)
@@ -171,7 +171,7 @@ class PostgresChangeLog:
         self._reader.run(_ADVANCE, self._slot, format_lsn(end))
         self._kept_from = end
 
-    def _peek(self, limit: int) -> Generator[list[memoryview], None, None]:
+    def _peek(self, limit: int) -> Generator[list[bytes], None, None]:
         """Messages as they come, behind the place where an earlier call ended."""
         sql = _PEEK
         parameters: tuple[Parameter, ...] = (self._slot, limit, self._slot)

@@ -18,7 +18,7 @@ TRAILER = b"\xff\xff"
 """What comes after the last row: a number of columns that no row has."""
 
 
-def arriving(connection: PGconn, rows: int, volume: int) -> Generator[list[memoryview], None, None]:
+def arriving(connection: PGconn, rows: int, volume: int) -> Generator[list[bytes], None, None]:
     """Rows of a `COPY … TO STDOUT (FORMAT binary)` that has begun, in their order; raises psycopg.Error.
 
     rows, volume: at most so many at once, and no more of them once there are so many bytes.
@@ -26,18 +26,23 @@ def arriving(connection: PGconn, rows: int, volume: int) -> Generator[list[memor
     Source: PostgreSQL's documentation, "COPY", binary format; libpq's PQgetCopyData. psycopg's own reading waits for
     each row by itself, which costs more than all that is done with a row here.
     """
-    some, held = list[memoryview](), 0
-    start: int | None = len(HEADER)
+    some, held = list[bytes](), 0
+    begun = False
     while (told := connection.get_copy_data(1))[0] >= 0:
         length, data = told
-        if length - (start or 0) > len(TRAILER):
-            some.append(data[start:])
-            held += length
-        elif not length and _readable(connection, 0 if some else None):
-            connection.consume_input()
+        if not length:
+            if not _readable(connection, 0 if some else None):
+                yield some
+                some, held = [], 0
+            else:
+                connection.consume_input()
             continue
-        start = None if length else start
-        if some and (not length or len(some) == rows or held >= volume):
+        row = bytes(data) if begun else bytes(data)[len(HEADER) :]
+        begun = True
+        if row != TRAILER:
+            some.append(row)
+            held += len(row)
+        if some and (len(some) == rows or held >= volume):
             yield some
             some, held = [], 0
     _end(connection)  # before the last rows: nobody may come back for more

@@ -1,7 +1,7 @@
 """Collects the rows of one table that the log tells whole, as bytes, and gives a column each, as they travel.
 
-Most rows are such. One costs here to find where its values begin, and to check its stamp; no object is made of it, and
-only the last state of each row becomes text, a column at a time.
+Most rows are such. Those that follow each other are taken together, stamps that they share are looked at once, and only
+the last state of each row becomes text, a column at a time.
 
 Formats: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 """
@@ -11,37 +11,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from struct import Struct, error
+from struct import Struct
 from typing import TypeAlias
 
+from distributary.adapters.aurora.alike import Raw, columns_of
+from distributary.adapters.aurora.arrivals import Arrivals
 from distributary.adapters.aurora.messages import Relation, ReplicaIdentity
 from distributary.adapters.aurora.positions import format_lsn
 from distributary.domain.block import Block
 from distributary.domain.errors import MalformedStamp, MalformedStream
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.logged import LoggedBlock
-from distributary.domain.stamp import travelling
+from distributary.domain.stamp import is_by_replication, travelling
 from distributary.domain.state_texts import document_in
 
-_INSERT, _UPDATE, _NEW, _TEXT, _NULL = b"IUNtn"
+_INSERT, _UPDATE, _NEW = b"IUN"
 _HEAD = Struct(">BIBH")
 """How an insert begins, and an update that does not tell the old row: kind, table, N, number of columns."""
-HEAD = _HEAD.size
-_length_at = Struct(">I").unpack_from
 
 Place: TypeAlias = tuple[int, int]
 """Where a message's transaction is committed, and the message's number in it."""
 
-Raw: TypeAlias = list[bytes | None]
-"""A row as the log has it: UTF-8, none for NULL."""
-
-Kept: TypeAlias = tuple[Raw, str, str | None, Place]
-"""The last state of a row: its values, its stamp as it travels, what policies remember, and its place."""
+Kept: TypeAlias = tuple[Raw, Place]
+"""The last state of a row, and where it is told."""
 
 
-def position(place: Place) -> str:
-    """A place as changes tell of it."""
-    return f"{format_lsn(place[0])} {place[1]}"
+def positions(places: Sequence[Place]) -> list[str]:
+    """Places as changes tell of them; a transaction has many."""
+    commits = {lsn: format_lsn(lsn) for lsn in {lsn for lsn, _ in places}}
+    return [f"{commits[lsn]} {number}" for lsn, number in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +60,28 @@ class _Layout:
 
 @dataclass(slots=True)
 class PlainRows:
-    """The last states of rows of a table that were written in `region`."""
+    """The last states of rows of a table that were written in `region`, and what was told of echoes."""
 
     dataset: str
     table: str
     region: str
     key: tuple[str, ...]
     layout: _Layout
+    arrived: Arrivals
+    echoes: int = 0
     overtaken: int = 0
     _rows: dict[bytes | tuple[bytes | None, ...] | None, Kept] = field(default_factory=dict)
+    _stamps: dict[bytes | None, str] = field(default_factory=dict)
+    """How the stamps of these rows travel."""
     _inserted: set[bytes | tuple[bytes | None, ...] | None] = field(default_factory=set)
 
     @staticmethod
-    def of(relation: Relation, key: tuple[str, ...], dataset: str, table: str, region: str) -> PlainRows | None:
-        """Rows as the log describes them; none where it tells of no stamp, or not of the key."""
+    def of(relation: Relation, dataset: str, region: str, arrived: Arrivals) -> PlainRows | None:
+        """Rows as the log describes them; none where it tells of no stamp, or not of the key.
+
+        arrived: collects those that replication has inserted, and tells which table it is, and its key.
+        """
+        key = arrived.key
         names = [column.name for column in relation.columns]
         whole = key and {STAMP_ATTRIBUTE, *key} <= set(names) and relation.identity is ReplicaIdentity.DEFAULT
         if not whole:
@@ -84,47 +90,70 @@ class PlainRows:
         state = names.index(STATE_ATTRIBUTE) if STATE_ATTRIBUTE in names else None
         heads = tuple(_HEAD.pack(kind, relation.oid, _NEW, len(names)) for kind in (_INSERT, _UPDATE))
         layout = _Layout(len(names), heads, columns, tuple(map(names.index, key)), names.index(STAMP_ATTRIBUTE), state)
-        return PlainRows(dataset, table, region, key, layout)
+        return PlainRows(dataset, arrived.table, region, key, layout, arrived)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def take(self, data: bytes, place: Place) -> bool:
-        """Keep the row of a message that begins like the layout's, in place of an earlier state of it.
+    def take(self, messages: Sequence[bytes], lsn: int, first: int) -> bool:
+        """Keep the rows of messages that follow each other, in place of earlier states of them, or count echoes.
 
-        False, and nothing is kept: it is not plain, or not well formed.
+        All begin alike, and like the layout's. lsn: where their transaction is committed. first: the number of the
+        first of them in it. False, and nothing is kept: one is not plain, or not told as the first one is, or an echo
+        among others that are none.
         """
-        layout = self.layout
-        values = _values(data, layout.width)
-        stamp = values[layout.stamp] if values is not None else None
-        if values is None or stamp is None:
+        layout, inserted = self.layout, messages[0][0] == _INSERT
+        columns = columns_of(messages, layout.width)
+        if columns is None or (layout.state is not None and not all(map(_is_shippable, columns[layout.state]))):
             return False
-        raw = values[layout.state] if layout.state is not None else None
-        try:
-            shipped, state = travelling(stamp.decode(), self.region), raw.decode() if raw is not None else None
-        except UnicodeDecodeError:
+        stamps, parts = columns[layout.stamp], [columns[at] for at in layout.key]
+        if not self._ships(stamps):
+            return self._echoed(parts, stamps, inserted)
+        keys = parts[0] if len(parts) == 1 else list(zip(*parts, strict=True))
+        if inserted:
+            self._inserted.update(keys)
+        known, places = len(self._rows), zip(repeat(lsn), range(first, first + len(messages)))
+        self._rows.update(zip(keys, zip(zip(*columns, strict=True), places, strict=True), strict=True))
+        self.overtaken += known + len(messages) - len(self._rows)
+        return True
+
+    def _ships(self, stamps: Raw) -> bool:
+        """Whether each is the stamp of an application's write here; notes how they travel."""
+        for raw in set(stamps).difference(self._stamps):
+            text = _text(raw)
+            shipped = travelling(text, self.region) if text is not None else None
+            if shipped is None:
+                return False
+            self._stamps[raw] = shipped
+        return True
+
+    def _echoed(self, parts: Sequence[Raw], stamps: Raw, inserted: bool) -> bool:
+        """Whether all rows are echoes; those of inserts are noted."""
+        if not all((text := _text(raw)) is not None and is_by_replication(text) for raw in set(stamps)):
             return False
-        if shipped is None or not (state is None or is_document(state)):
-            return False
-        parts = layout.key
-        key = values[parts[0]] if len(parts) == 1 else tuple([values[part] for part in parts])
-        if data[0] == _INSERT:
-            self._inserted.add(key)
-        self.overtaken += key in self._rows
-        self._rows[key] = values, shipped, state, place
+        if inserted:
+            told = [[value for value in column if value is not None] for column in (*parts, stamps)]
+            if any(len(column) < len(stamps) for column in told):
+                return False
+            *keys, texts = map(_decoded, told)
+            self.arrived.note(keys, texts)
+        self.echoes += len(stamps)
         return True
 
     def gather(self, now: int) -> LoggedBlock:
         """What was kept, which is forgotten here. now: microseconds. Raises MalformedStream for what is not UTF-8."""
-        values, stamps, states, places = zip(*self._rows.values(), strict=True)
+        layout = self.layout
+        values, places = zip(*self._rows.values(), strict=True)
         columns = list(zip(*values, strict=True))
+        states = _texts(columns[layout.state]) if layout.state is not None else []
         block = Block(
             self.dataset, self.table, self.region, self.key,
-            {name: _texts(columns[at]) for at, name in self.layout.columns}, list(stamps),
-            list(map(position, places)), now, states=list(states) if any(text is not None for text in states) else None,
+            {name: _texts(columns[at]) for at, name in layout.columns},
+            [self._stamps[raw] for raw in columns[layout.stamp]], positions(places), now,
+            states=states if any(text is not None for text in states) else None,
         )  # fmt: skip
         told = LoggedBlock(block, tuple(at for at, key in enumerate(self._rows) if key in self._inserted))
-        self._rows, self._inserted, self.overtaken = {}, set(), 0
+        self._rows, self._inserted, self._stamps, self.overtaken = {}, set(), {}, 0
         return told
 
 
@@ -137,36 +166,34 @@ def is_document(text: str | None) -> bool:
     return True
 
 
-def _values(data: bytes, width: int) -> Raw | None:
-    """The values of a row; none where it has others than texts and NULL, or is cut."""
-    at = HEAD
-    found: Raw = []
+def _is_shippable(state: bytes | None) -> bool:
+    return state is None or ((text := _text(state)) is not None and is_document(text))
+
+
+def _text(raw: bytes | None) -> str | None:
+    """A value that has to be there and to be UTF-8; none where it is not."""
     try:
-        for _ in repeat(None, width):
-            if data[at] == _TEXT:
-                start = at + 5
-                at = start + _length_at(data, at + 1)[0]
-                found.append(data[start:at])
-            elif data[at] == _NULL:
-                found.append(None)
-                at += 1
-            else:
-                return None
-    except (IndexError, error):
+        return raw.decode() if raw is not None else None
+    except UnicodeDecodeError:
         return None
-    return found if at == len(data) else None
 
 
-def _texts(column: Sequence[bytes | None]) -> list[str | None]:
-    """A column as text, at once where that is possible: no text of PostgreSQL holds the character zero."""
+def _texts(column: Raw) -> list[str | None]:
+    """A column as text."""
     present = [value for value in column if value is not None]
-    try:
-        texts: list[str | None] = [*b"\0".join(present).decode().split("\0")] if present else []
-    except UnicodeDecodeError as wrong:
-        raise MalformedStream(f"not UTF-8 ({wrong.reason}); is client_encoding UTF8?") from wrong
-    if len(texts) != len(present):
-        raise MalformedStream("a value with the character zero")
+    texts = _decoded(present)
     if len(present) == len(column):
-        return texts
+        return [*texts]
     left = iter(texts)
     return [None if value is None else next(left) for value in column]
+
+
+def _decoded(values: Sequence[bytes]) -> list[str]:
+    """Values as text, at once, which is possible since no text of PostgreSQL holds the character zero."""
+    try:
+        texts = b"\0".join(values).decode().split("\0") if values else []
+    except UnicodeDecodeError as wrong:
+        raise MalformedStream(f"not UTF-8 ({wrong.reason}); is client_encoding UTF8?") from wrong
+    if len(texts) != len(values):
+        raise MalformedStream("a value with the character zero")
+    return texts

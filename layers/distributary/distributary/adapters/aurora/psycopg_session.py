@@ -57,9 +57,7 @@ class PsycopgSession:
         with self._translated(), self._open().transaction():
             yield
 
-    def stream(
-        self, query: str, *parameters: Parameter, rows: int, volume: int
-    ) -> Generator[list[memoryview], None, None]:
+    def stream(self, query: str, *parameters: Parameter, rows: int, volume: int) -> Generator[list[bytes], None, None]:
         """See `session.StreamingSession`."""
         with self._translated():
             connection = self._open()

@@ -58,9 +58,7 @@ class StreamingSession(Session, Protocol):
     Only a direct connection is one: the Data API neither streams nor keeps anything between transactions.
     """
 
-    def stream(
-        self, query: str, *parameters: Parameter, rows: int, volume: int
-    ) -> Generator[list[memoryview], None, None]:
+    def stream(self, query: str, *parameters: Parameter, rows: int, volume: int) -> Generator[list[bytes], None, None]:
         """The rows of one query, as COPY tells them in binary form; the session is busy until its end, or `close`.
 
         query: `{}` stands for each parameter, as in `str.format`. rows, volume: at most so many are given at once, and

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 
+from distributary.adapters.aurora.alike import HEAD
 from distributary.adapters.aurora.arrivals import Arrivals
 from distributary.adapters.aurora.catalog import TOMBSTONES, Table
 from distributary.adapters.aurora.messages import (
@@ -21,7 +24,7 @@ from distributary.adapters.aurora.messages import (
 )
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.pgoutput import Decoder
-from distributary.adapters.aurora.plain_rows import HEAD, Place, PlainRows, is_document, position
+from distributary.adapters.aurora.plain_rows import Place, PlainRows, is_document, positions
 from distributary.adapters.aurora.positions import format_lsn
 from distributary.adapters.aurora.refused import SAID, refused
 from distributary.adapters.aurora.told_rows import Texts, key_is_new, texts_of, told_key
@@ -30,10 +33,10 @@ from distributary.domain.change import Change
 from distributary.domain.errors import MalformedStamp, UnknownTable
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE, Image
 from distributary.domain.logged import Logged, LoggedBlock, Portion, Refused
-from distributary.domain.stamp import Writer, parse
+from distributary.domain.stamp import is_by_replication, parse
 from distributary.domain.state_texts import document_in
 
-_ECHOES = {Writer.REPLICATION.value, Writer.REPLICATION_DELETES.value}
+_HEAD_OF = itemgetter(slice(0, HEAD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,21 @@ class Assembler:
 
     def take(self, messages: Iterable[bytes]) -> None:
         """Collect what the messages tell; raises MalformedStream."""
-        for data in messages:
-            self._ordinal += 1
-            rows = self._plain.get(data[:HEAD])
-            if rows is None or self._begun is None or not rows.take(data, (self._begun.commit_lsn, self._ordinal)):
-                self._take(self._decoder.decode(data))
+        for head, alike in groupby(messages, _HEAD_OF):
+            run, rows = list(alike), self._plain.get(head)
+            if rows is not None and self._collect(rows, run):
+                continue
+            for data in run:
+                if rows is None or len(run) == 1 or not self._collect(rows, [data]):
+                    self._ordinal += 1
+                    self._take(self._decoder.decode(data))
+
+    def _collect(self, rows: PlainRows, run: Sequence[bytes]) -> bool:
+        """Whether these rows, which follow each other, are plain, and collected."""
+        if self._begun is None or not rows.take(run, self._begun.commit_lsn, self._ordinal + 1):
+            return False
+        self._ordinal += len(run)
+        return True
 
     @property
     def kept(self) -> int:
@@ -110,20 +123,29 @@ class Assembler:
         for known in self._tables.values():
             self._gather(known)
         alerts = tuple(dict.fromkeys(self._alerts))
-        arrived = tuple(each.gather(self.dataset, self.region, self.now) for each in self._arrived.values())
+        arrived = tuple(
+            each.gather(self.dataset, self.region, self.now) for each in self._arrived.values() if len(each)
+        )
         portion = Portion(
             tuple(self._writes), self._echoes, alerts, tuple(self._refused), self._end, within,
             self._overtaken, tuple(self._blocks), arrived,
         )  # fmt: skip
         self._writes, self._alerts, self._refused, self._echoes, self._end = [], [], [], 0, None
-        self._overtaken, self._blocks, self._arrived = 0, [], {}
+        self._overtaken, self._blocks = 0, []
         return portion
 
     def _gather(self, known: _Known) -> None:
         """Take over the rows that were collected of a table."""
+        if known.rows is not None:
+            self._echoes += known.rows.echoes
+            known.rows.echoes = 0
         if known.rows is not None and len(known.rows):
             self._overtaken += known.rows.overtaken
             self._blocks.append(known.rows.gather(self.now))
+
+    def _arrivals(self, name: TableName, key: tuple[str, ...]) -> Arrivals:
+        """Where inserts of replication are noted; the table may be made anew, with another key."""
+        return self._arrived.setdefault((name, key), Arrivals(name.text(), key))
 
     def _described(self, relation: Relation) -> None:
         """Which table it is; looked up anew where the stream tells of other columns than are known."""
@@ -149,7 +171,7 @@ class Assembler:
         then = told_key(relation)
         if key and not (set(key) <= names and then in ((), key)):
             self._alerts.append(Alert(AlertKind.SCHEMA_CHANGED, name.text(), "the key is another than it was"))
-        rows = PlainRows.of(relation, then or key, self.dataset, name.text(), self.region)
+        rows = PlainRows.of(relation, self.dataset, self.region, self._arrivals(name, then or key))
         self._tables[relation.oid] = _Known(name, then or key, rows)
         if rows is not None:
             self._plain |= dict.fromkeys(rows.layout.heads, rows)
@@ -163,13 +185,12 @@ class Assembler:
         unfit = isinstance(state, str) and not is_document(state)
         if not isinstance(stamp, str) or unfit or (stamp == old.get(own) and texts != old):
             self._refuse(AlertKind.UNSTAMPED, known.name, texts)
-        elif stamp.split(" ", 2)[1:2] and stamp.split(" ", 2)[1] in _ECHOES:
+        elif is_by_replication(stamp):
             self._echoes += 1
             key = known.key or ()
             # The catalogue's key may be of columns that the table did not have yet.
             if isinstance(message, Insert) and key and all(isinstance(texts.get(name), str) for name in key):
-                kind = known.name, key  # the table may be made anew, with another key
-                self._arrived.setdefault(kind, Arrivals(known.name.text(), key)).note(texts, stamp)
+                self._arrivals(known.name, key).note([[str(texts[name])] for name in key], [stamp])
         elif known.key is None:
             self._deletion(texts, stamp)
         else:
@@ -224,10 +245,10 @@ class Assembler:
         if key is None:
             self._refuse(AlertKind.UNKNOWN_KEY, name, texts)
             return None
+        (source,) = positions([self._place()])
         return Change(
-            self.dataset, name.text(), key, image, known.version, known.context, self.region, position(self._place()),
-            self.now,
-        )  # fmt: skip
+            self.dataset, name.text(), key, image, known.version, known.context, self.region, source, self.now
+        )
 
     def _refuse(self, why: AlertKind, name: TableName, texts: Texts) -> None:
         self._refused.append(refused(why, name, texts))
