@@ -139,4 +139,11 @@ def _had_seen(known: str, stamp: str) -> str:
         for entry in entries
     ]
     rest = f"pg_catalog.split_part({context}, ',', {_REGIONS + 1}) = ''"
-    return f"({known} IS NULL OR ({known} < {version} AND {' AND '.join(seen)} AND {rest}))"
+    return f"({known} IS NULL OR ({known} < {version} AND ({_alone(known, stamp)} OR {' AND '.join([*seen, rest])})))"
+
+
+def _alone(known: str, stamp: str) -> str:
+    """Whether a known stamp tells of one region only, the one that wrote the other; usual, and told in few steps."""
+    region = f"pg_catalog.split_part(pg_catalog.split_part({known}, ' ', 5), '=', 1)"
+    writer = f"pg_catalog.substr({stamp}, {TIMESTAMP_DIGITS + SEQUENCE_DIGITS + 3})"
+    return f"(pg_catalog.strpos({known}, ',') = 0 AND pg_catalog.starts_with({writer}, {region} || ' '))"
