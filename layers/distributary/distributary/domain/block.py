@@ -197,7 +197,7 @@ def _check_values(columns: Sequence[Any], count: int) -> None:
     for column in columns:
         if not isinstance(column, list) or len(column) != count or not set(map(type, column)) <= {str, type(None)}:
             raise MalformedMessage("a column is no list of a text or NULL for each row")
-        _check_texts(text for text in column if text is not None)
+        _check_texts(filter(None, column))
 
 
 def _check_present(columns: Sequence[Any]) -> None:

@@ -97,9 +97,9 @@ class BulkMerge:
         counts = {Effect.INSERTED: taken.inserted, Effect.REPLACED: taken.replaced, Effect.DELETED: taken.deleted}
         report.effects.update({effect: count for effect, count in counts.items() if count})
         report.homes[block.home] += len(block) - len(left)
-        report.lags.extend(
-            max(0, now - int(stamp[:TIMESTAMP_DIGITS])) for at, stamp in enumerate(block.stamps) if at not in left
-        )
+        lag_of = {stamp: max(0, now - int(stamp[:TIMESTAMP_DIGITS])) for stamp in set(block.stamps)}
+        merged = [stamp for at, stamp in enumerate(block.stamps) if at not in left] if left else block.stamps
+        report.lags.extend(map(lag_of.__getitem__, merged))
         return taken.left
 
 
