@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import psycopg
@@ -29,6 +30,7 @@ from tests.contract.tpcb import COUNTERS, PGBENCH, TABLES, drain, prepare, writi
 VERSION = 18
 ROWS = 120_000
 HOT = 1_000
+APPLIERS = 2
 ROUNDS = 3
 PGBENCH_SECONDS = 6
 TPCB_SECONDS = 60
@@ -123,10 +125,9 @@ def _pipeline(source: Site, target: Site) -> Iterator[None]:
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     plain = [(each.address, each.region, each.dataset) for each in (source, target)]
-    workers = [
-        context.Process(target=work, args=(*place, queue))
-        for work, place in zip((_capture, _apply), plain, strict=True)
-    ]
+    source_at, target_at = plain
+    places = [(_capture, source_at), *[(_apply, target_at)] * APPLIERS]
+    workers = [context.Process(target=work, args=(*place, queue)) for work, place in places]
     for worker in workers:
         worker.start()
     try:
@@ -175,8 +176,9 @@ def _apply(address: str, region: str, dataset: Any, queue: Any) -> None:
     service = replace(own.applying(), sleep=time.sleep)
     while True:
         bodies = [queue.get()]
-        while not queue.empty() and len(bodies) < 10:
-            bodies.append(queue.get())
+        with suppress(Empty):
+            while len(bodies) < 10:
+                bodies.append(queue.get_nowait())
         report = service.run([Received(str(at), "", body, 1, now()) for at, body in enumerate(bodies)], lambda: 600_000)
         if report.failed:
             sys.exit(str(report.failed))
