@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 
+from distributary.domain.block import blocks_of
 from distributary.domain.change import Change
 from distributary.domain.delivery import Received
 from distributary.domain.merge import Effect
@@ -39,11 +40,11 @@ class Write:
         return Stamp(self.version, self.context, Writer.REPLICATION).text()
 
 
-def history(chance: random.Random, began: int) -> list[Write]:
+def history(chance: random.Random, began: int, regions: Sequence[str] = REGIONS) -> list[Write]:
     """Writes of one row, each on top of some of those before, and of all of its own region."""
     writes: list[Write] = []
     for turn in range(chance.randint(2, 6)):
-        region = chance.choice(REGIONS)
+        region = chance.choice(regions)
         seen = [each for each in writes if each.version.region == region or chance.random() < 0.5]
         context = Context()
         for each in seen:
@@ -108,6 +109,29 @@ def test_many_at_once_end_as_one_by_one(pair: tuple[Site, Site], seed: int) -> N
         assert pair[0].ask(question) == pair[1].ask(question)
     assert [report.failed for report in reports] == [{}, {}]
     assert reports[0].homes == reports[1].homes
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_change_is_plain_where_its_writer_had_seen_what_the_row_tells_of_to_the_letter(
+    aurora: Site, seed: int
+) -> None:
+    # given: a row and a write of each history, in regions of which one's name begins like another's
+    chance, began = random.Random(seed), now() - 1_000_000
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    aurora.install()
+    changes, seen = list[Change](), set[int]()
+    for key in range(KEYS):
+        row, write = chance.sample(history(chance, began, ("us-east-1", "us-east-11", "us-east-12")), 2)
+        known_to(aurora, key, row, None)
+        changes.append(change_of(aurora.dataset.name, key, replace(write, deletes=False)))
+        of_others = {each for each in row.context.entries.items() if each[0] != write.version.region}
+        if row.version < write.version and of_others <= set(write.context.entries.items()):
+            seen.add(key)
+    # when
+    bulk_of = aurora.applying().bulk.bulk_of
+    left = [block.change(at).key["id"]["S"] for block in blocks_of(changes) for at in bulk_of(TABLE).take(block).left]
+    # then
+    assert set(map(int, left)) == set(range(KEYS)) - seen
 
 
 def test_what_was_seen_takes_no_decision(aurora: Site) -> None:
