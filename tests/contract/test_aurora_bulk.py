@@ -128,10 +128,12 @@ def test_a_change_is_plain_where_its_writer_had_seen_what_the_row_tells_of_to_th
         if row.version < write.version and of_others <= set(write.context.entries.items()):
             seen.add(key)
     # when
-    bulk_of = aurora.applying().bulk.bulk_of
-    left = [block.change(at).key["id"]["S"] for block in blocks_of(changes) for at in bulk_of(TABLE).take(block).left]
+    service = aurora.applying().bulk
+    assert service is not None
+    bulk = service.bulk_of(TABLE)
+    left = {block.columns["id"][at] for block in blocks_of(changes) for at in bulk.take(block).left}
     # then
-    assert set(map(int, left)) == set(range(KEYS)) - seen
+    assert left == {str(key) for key in range(KEYS) if key not in seen}
 
 
 def test_what_was_seen_takes_no_decision(aurora: Site) -> None:
