@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 
+from distributary import wiring_aurora
 from distributary.adapters.aurora.change_log import RESTS
 from distributary.domain.policies import AttributePolicy, AttributeRule
 from tests.contract.aurora_sites import REGIONS, Site, site, sites
@@ -156,6 +157,7 @@ def _capture(address: str, region: str, dataset: Any, queue: Any) -> None:
 
     from distributary.services.handover import HandOver  # noqa: PLC0415
 
+    wiring_aurora.look_for_cycles_seldom()
     own = Site(address, region, dataset, {}, psycopg.connect(address, autocommit=True))
     service = own.capturing(RESTS)
     inboxes = _Pipe(queue, REGIONS[1])
@@ -172,6 +174,7 @@ def _apply(address: str, region: str, dataset: Any, queue: Any) -> None:
     from distributary.domain.delivery import Received  # noqa: PLC0415
     from tests.contract.aurora_sites import now  # noqa: PLC0415
 
+    wiring_aurora.look_for_cycles_seldom()
     own = Site(address, region, dataset, {region: MemoryQueue(now)}, psycopg.connect(address, autocommit=True))
     service = replace(own.applying(), sleep=time.sleep)
     while True:
