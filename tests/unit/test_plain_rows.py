@@ -22,7 +22,7 @@ from distributary.adapters.aurora.messages import (
 from distributary.adapters.aurora.pgoutput import Decoder
 from distributary.adapters.aurora.plain_rows import PlainRows
 from distributary.domain.errors import MalformedStream
-from distributary.domain.image import STAMP_ATTRIBUTE
+from distributary.domain.image import STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 from distributary.domain.stamp import Stamp, Writer
 from distributary.domain.version import Context, Instant, Version
 from tests.unit.pgoutput_bytes import begin, encoded
@@ -99,7 +99,6 @@ def test_what_is_collected_of_a_damaged_message_is_what_the_decoder_reads(
         assert collected == [as_decoded(message)]
 
 
-ROW = inserted("a", "", stamp(7))
 THEIRS = stamp(8, Writer.REPLICATION, "eu-west-1")
 
 
@@ -123,8 +122,6 @@ def runs(draw: st.DrawFn) -> list[bytes]:
 @example([inserted("a", NoText.NULL, stamp(7), "b"), inserted("an", "b", stamp(7), NoText.NULL)])
 @example([inserted("a", NoText.NULL, stamp(7), "b"), inserted("a", "bn", stamp(7), NoText.NULL)])
 @example([inserted("a", "", stamp(7)), inserted("b", "t", stamp(7))[:-1], inserted("c", "", stamp(7))])
-@example([ROW, ROW + b"\0" + ROW])
-@example([ROW, ROW[:HEAD] + b"x", ROW + b"\0" + ROW])
 def test_what_is_collected_of_rows_together_is_what_the_decoder_reads_of_each(messages: list[bytes]) -> None:
     # when
     try:
@@ -135,12 +132,6 @@ def test_what_is_collected_of_rows_together_is_what_the_decoder_reads_of_each(me
     if collected is not None:
         last = {row[0]: row for row in map(as_decoded, messages)}
         assert collected == list(last.values())
-
-
-@given(st.lists(st.tuples(looks_like_more, looks_like_more), min_size=2), st.booleans())
-@example([("0123456789", ""), ("1", "")], False)  # a length is no character, although ten is the end of a line
-def test_rows_with_a_value_in_the_same_columns_are_collected_together(told: list[tuple[str, str]], null: bool) -> None:
-    assert as_collected(*(inserted(key, NoText.NULL if null else note, stamp(7)) for key, note in told)) is not None
 
 
 @given(texts, texts | st.just(NoText.NULL))
@@ -174,6 +165,16 @@ def test_the_last_state_of_a_row_is_kept_and_its_key_stays_new() -> None:
     assert (overtaken, told.block.columns["note"], told.inserted) == (1, ["second"], (0,))
 
 
+def test_each_row_tells_where_its_message_stands() -> None:
+    # given
+    collecting = rows()
+    collecting.take([inserted("1", "first", stamp(7)), inserted("2", "second", stamp(7))], LSN, 2)
+    # when
+    block = collecting.gather(0).block
+    # then
+    assert block.sources == ["0/10 2", "0/10 3"]
+
+
 def test_what_was_gathered_is_forgotten() -> None:
     # given
     collecting = rows()
@@ -204,6 +205,23 @@ def test_inserts_of_replication_are_noted_and_its_updates_are_not() -> None:
     arrived = collecting.arrived.gather("shop", REGION, 0)
     assert (collecting.echoes, len(collecting)) == (4, 0)
     assert (arrived.columns, arrived.stamps) == ({"id": ["3", "4"]}, [THEIRS, THEIRS])
+
+
+def test_an_echo_without_a_key_is_left_to_the_decoder() -> None:
+    assert not rows().take([inserted("3", "theirs", THEIRS), inserted(NoText.NULL, "theirs", THEIRS)], LSN, 2)
+
+
+def test_a_state_that_cannot_be_shipped_is_left_to_the_decoder() -> None:
+    # given: a table whose rows have states
+    state = Column(STATE_ATTRIBUTE, 3802, -1, is_key=False)
+    stateful = Relation(0x4001, "public", "orders", ReplicaIdentity.DEFAULT, (*COLUMNS, state))
+    collecting = PlainRows.of(stateful, "shop", REGION, Arrivals('"public"."orders"', ("id",)))
+    assert collecting is not None
+    told = [encoded(Insert(None, stateful, ("1", "note", "", stamp(7), each))) for each in ("{}", "[]")]
+    # when
+    taken = [collecting.take([each], LSN, 2) for each in told]
+    # then
+    assert (taken, collecting.gather(0).block.states) == ([True, False], ["{}"])
 
 
 def test_echoes_among_others_are_left_to_be_told_one_by_one() -> None:

@@ -26,24 +26,40 @@ _TEXT, _NULL = b"tn"
 _length_at = Struct(">I").unpack_from
 
 
-def columns_of(messages: Sequence[bytes], width: int) -> list[Raw] | None:
-    """The values of rows whose messages begin alike, a column each.
+MANY = 20
+"""Rows for which a pattern pays; it has to be made for the columns that are NULL, in the time of some of these."""
 
-    None where one has others than texts and NULL, has NULL in other columns than the first one has, or is cut.
+
+def columns_of(messages: Sequence[bytes], width: int) -> Sequence[Raw] | None:
+    """The values of rows whose messages begin alike, a column each; none where one has others than texts and NULL."""
+    if len(messages) >= MANY:
+        present = _present(messages, width)
+        columns = columns_together(messages, present) if present is not None else None
+        if columns is not None:
+            return columns
+    rows = [values_of(each, width) for each in messages]
+    return list(zip(*(row for row in rows if row is not None), strict=True)) if None not in rows else None
+
+
+def _present(messages: Sequence[bytes], width: int) -> tuple[bool, ...] | None:
+    """For each column, whether it is a text in all of some rows, or NULL in all of them; none where they differ."""
+    some = [values_of(messages[at], width) for at in (0, len(messages) // 2, -1)]
+    told = {tuple(value is not None for value in row) if row is not None else None for row in some}
+    return told.pop() if len(told) == 1 else None
+
+
+def columns_together(messages: Sequence[bytes], present: tuple[bool, ...]) -> list[Raw] | None:
+    """The columns of rows that are alike in what is NULL; none where one is not alike, or is cut.
+
+    present: for each column, whether it is a text or NULL; some are texts.
     """
-    first = _values(messages[0], width)
-    if first is None:
-        return None
-    if len(messages) == 1:
-        return [(value,) for value in first]
-    present = tuple(value is not None for value in first)
     together = b"\0".join(messages)
     found = _pattern(present).findall(together)
     parts = list(zip(*found, strict=True))
     sizes = [list(map(len, column)) for column in parts[1::2]]
     lengths = map(b"".join, parts[::2])
     as_told = all(pack(f">{len(size)}I", *size) == told for size, told in zip(sizes, lengths, strict=True))
-    around = HEAD + 4 * sum(present) + width + 1
+    around = HEAD + 4 * sum(present) + len(present) + 1
     whole = sum(map(sum, sizes)) + len(found) * around == len(together) + 1
     if not (as_told and whole and len(found) == len(messages)):
         return None
@@ -58,7 +74,7 @@ def _pattern(present: tuple[bool, ...]) -> re.Pattern[bytes]:
     return re.compile(b".{%d}%s(?:\\x00|\\Z)" % (HEAD, values), re.DOTALL)
 
 
-def _values(data: bytes, width: int) -> list[bytes | None] | None:
+def values_of(data: bytes, width: int) -> list[bytes | None] | None:
     """The values of a row; none where it has others than texts and NULL, or is cut."""
     at = HEAD
     found: list[bytes | None] = []
