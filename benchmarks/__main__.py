@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import aurora, cold, cpu, lag, policies, throughput
+from benchmarks import aurora, aurora_lag, cold, cpu, lag, policies, throughput
 from benchmarks.report import show
 from benchmarks.stage import Stage, stage
 
@@ -28,6 +28,7 @@ class Part(Enum):
     CPU = "cpu"
     COLD = "cold"
     AURORA = "aurora"
+    AURORA_LAG = "aurora-lag"
     POLICIES = "policies"
     ALL = "all"
 
@@ -53,6 +54,9 @@ def main(
     if part in (Part.AURORA, Part.ALL):
         progress.print("Measuring aurora …")
         found["aurora"] = aurora.measure()
+    if part in (Part.AURORA_LAG, Part.ALL):
+        progress.print("Measuring aurora-lag …")
+        found["aurora_lag"] = aurora_lag.measure()
     if part in (Part.POLICIES, Part.ALL):
         progress.print("Measuring policies …")
         found["policies"] = policies.measure()

@@ -3,12 +3,12 @@
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
-from benchmarks.chains import KEYS, Chain
+from benchmarks.chains import KEYS
 from benchmarks.stage import Stage, rest
 
 RATES = {20.0: 10.0, 4.0: 7.0}
@@ -22,6 +22,23 @@ ROWS = 80
 """Rows that are written again and again."""
 POLL = 0.01
 PATIENCE = 20.0
+
+
+class Watched(Protocol):
+    """What carries rows from one region to its peers."""
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The regions it carries rows to."""
+        ...
+
+    def put(self, row: str, number: int) -> None:
+        """Write one row in the source region."""
+        ...
+
+    def numbers(self, region: str, rows: Sequence[str]) -> Mapping[str, int]:
+        """The numbers that up to KEYS rows have in a region; absent rows are left out."""
+        ...
 
 
 @dataclass
@@ -49,7 +66,7 @@ def measure(on: Stage) -> dict[str, Any]:
     """Both chains in turn, at each rate; the ratios are of the percentiles over all phases."""
     numbers = count(step=10_000)
     for chain in (on.distributary, on.bare):
-        _phase(chain, next(numbers), 20.0, 2.0)
+        observed(chain, next(numbers), 20.0, 2.0)
     rates = {f"{rate:.0f}": _at(on, rate, seconds, numbers) for rate, seconds in RATES.items()}
     return {"writes_per_second": rates}
 
@@ -60,10 +77,10 @@ def _at(on: Stage, rate: float, seconds: float, numbers: Iterator[int]) -> dict[
     for _ in range(ROUNDS):
         for chain in (on.distributary, on.bare):
             rest(on.world)
-            found = _phase(chain, next(numbers), rate, seconds)
+            found = observed(chain, next(numbers), rate, seconds)
             lags[chain.name] += found
-            phases.append({"chain": chain.name, **asdict(_summary(found))})
-    ours, bare = (_summary(each) for each in lags.values())
+            phases.append({"chain": chain.name, **asdict(summary(found))})
+    ours, bare = (summary(each) for each in lags.values())
     return {
         "milliseconds": {on.distributary.name: asdict(ours), on.bare.name: asdict(bare)},
         "phases": phases,
@@ -72,14 +89,18 @@ def _at(on: Stage, rate: float, seconds: float, numbers: Iterator[int]) -> dict[
     }
 
 
-def _summary(found: list[float]) -> Lag:
+def summary(found: list[float]) -> Lag:
+    """What lags of `observed` were like."""
     seen = sorted(each for each in found if each >= 0)
     cuts = statistics.quantiles(seen, n=100, method="inclusive")
     return Lag(len(seen), cuts[49], cuts[89], cuts[98], seen[-1], len(found) - len(seen))
 
 
-def _phase(chain: Chain, first: int, rate: float, seconds: float) -> list[float]:
-    """The lag of each write of a phase; -1 for one that was never seen."""
+def observed(chain: Watched, first: int, rate: float, seconds: float) -> list[float]:
+    """The lag of each write of a phase, in milliseconds; -1 for one that was never seen.
+
+    first: the number of the first, above those of all phases before. rate: writes a second.
+    """
     under = _Under()
     writer = threading.Thread(target=_write, args=(chain, first, rate, seconds, under))
     writer.start()
@@ -97,7 +118,7 @@ def _phase(chain: Chain, first: int, rate: float, seconds: float) -> list[float]
     return found + [-1.0] * len(under.writes)
 
 
-def _write(chain: Chain, first: int, rate: float, seconds: float, under: _Under) -> None:
+def _write(chain: Watched, first: int, rate: float, seconds: float, under: _Under) -> None:
     began = time.monotonic()
     try:
         for turn in range(int(seconds * rate)):
@@ -110,7 +131,7 @@ def _write(chain: Chain, first: int, rate: float, seconds: float, under: _Under)
         under.ended.set()
 
 
-def _seen(chain: Chain, waiting: dict[int, tuple[str, float]], under: _Under) -> list[float]:
+def _seen(chain: Watched, waiting: dict[int, tuple[str, float]], under: _Under) -> list[float]:
     rows = list({row for row, _ in waiting.values()})[:KEYS]
     if not rows:
         return []

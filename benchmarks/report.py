@@ -16,6 +16,8 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     if "aurora" in found:
         console.print(_aurora(found["aurora"]), _trigger(found["aurora"]), _tpcb(found["aurora"]["tpcb"], ""))
         console.print(_tpcb(found["aurora"]["tpcb_counters"], ", counters for the balances"))
+    if "aurora_lag" in found:
+        console.print(_aurora_lag(found["aurora_lag"]))
 
 
 def _lag(found: Mapping[str, Any]) -> Table:
@@ -92,6 +94,17 @@ def _aurora(found: Mapping[str, Any]) -> Table:
     for name, each in found["throughput"].items():
         rates = each["rows_per_second"]
         table.add_row(name, f"{rates['native']:.0f}", f"{rates['ours']:.0f}", f"{each['ratio']:.2f}")
+    return table
+
+
+def _aurora_lag(found: Mapping[str, Any]) -> Table:
+    table = Table(
+        *("writes a second", "p50 ms", "p90 ms", "p99 ms", "slowest ms", "writes", "never seen"),
+        title="Lag of Aurora, from a commit until another region shows it",
+        caption="Aim: a p50 under 250 ms.",
+    )
+    for rate, lag in found["writes_per_second"].items():
+        table.add_row(rate, *(f"{lag[cell]:.0f}" for cell in ("p50", "p90", "p99", "maximum", "samples", "unseen")))
     return table
 
 
