@@ -140,7 +140,7 @@ def doctor(
         for target in chosen:
             try:
                 seen[target.region] = tables(target.session, target.dataset.tables)
-                found = examine(target.session, target.dataset)
+                found = examine(target.session, target.dataset, target.region)
             finally:
                 target.session.close()
             broken |= _add(table, target.region, found)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from cli.databases import targets
 from distributary import wiring_journal
 from distributary.adapters.aurora import ordinary_writes
-from distributary.adapters.aurora.catalog import KnownTables
+from distributary.adapters.aurora.known_tables import KnownTables
 from distributary.adapters.aurora.names import table_name
 from distributary.domain.dataset import Database, Dataset
 from distributary.domain.errors import InvalidSettings
@@ -71,7 +71,7 @@ def into_aurora(replication: Path, dataset: Dataset, region: str, wanted: Databa
 
     def write(entry: Entry) -> None:
         try:
-            table = KnownTables(session, dataset.tables)(table_name(entry.table), False)
+            table = KnownTables(session, dataset, region)(table_name(entry.table), False)
             if entry.losing is None:
                 values = {name: value for name, value in lost_attributes(entry).items() if value is not None}
                 ordinary_writes.update(session, table, entry.key, values)

@@ -15,11 +15,11 @@ import pytest
 from psycopg import sql
 
 from distributary.adapters.aurora import install
-from distributary.adapters.aurora.catalog import KnownTables
 from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
 from distributary.adapters.aurora.clashes import PostgresClashes
 from distributary.adapters.aurora.data_api_session import DataApiSession
 from distributary.adapters.aurora.dependents import PostgresDependents
+from distributary.adapters.aurora.known_tables import KnownTables
 from distributary.adapters.aurora.names import table_name
 from distributary.adapters.aurora.psycopg_session import PsycopgSession
 from distributary.adapters.aurora.replica import PostgresReplica
@@ -151,19 +151,19 @@ class Site:
     def log(self, rests: int = 0) -> PostgresChangeLog:
         """The database's log, which lets nobody wait unless that is asked for."""
         session = self.direct()
-        known = KnownTables(session, self.dataset.tables)
+        known = KnownTables(session, self.dataset, self.region)
         identity = Identity(self.dataset.name, self.region, install.slot_of(self.dataset.name))
         return PostgresChangeLog(self.direct(), session, identity, known, now, rests)
 
     def replica(self, table: str) -> PostgresReplica:
         """The replica of a table."""
         session = self.session()
-        return PostgresReplica(session, table_name(table), KnownTables(session, self.dataset.tables))
+        return PostgresReplica(session, table_name(table), KnownTables(session, self.dataset, self.region))
 
     def capturing(self, rests: int = 0) -> CaptureLog:
         """The capture service."""
         log, session = self.log(rests), self.direct()
-        known = KnownTables(session, self.dataset.tables)
+        known = KnownTables(session, self.dataset, self.region)
         inboxes = MemoryInboxes(self.queues, lambda _: None)
         outbox = MemoryOutbox(self.held, lambda _: None)
         replicas = PostgresReplicas(session, known)
@@ -176,7 +176,7 @@ class Site:
     def applying(self) -> Apply:
         """The apply service."""
         session = self.session()
-        known = KnownTables(session, self.dataset.tables)
+        known = KnownTables(session, self.dataset, self.region)
         replicas, told = PostgresReplicas(session, known, self.dataset), self.dataset
         return Apply(
             self.dataset, "", self.region, replicas, self.parking, self.queues[self.region], now, lambda: "unique",

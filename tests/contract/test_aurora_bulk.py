@@ -12,6 +12,7 @@ import pytest
 from distributary.domain.block import blocks_of
 from distributary.domain.change import Change
 from distributary.domain.delivery import Received
+from distributary.domain.errors import InvalidSettings
 from distributary.domain.merge import Effect
 from distributary.domain.message import pack
 from distributary.domain.stamp import Stamp, Writer
@@ -175,6 +176,21 @@ def test_one_row_at_fault_costs_no_other(aurora: Site) -> None:
     # then
     assert [type(each).__name__ for each in aurora.parking.parcels] == ["Parcel"]
     assert report.effects == {Effect.INSERTED: KEYS - 1}
+
+
+def test_nothing_is_merged_into_the_database_of_another_region(aurora: Site) -> None:
+    # given: a function of a region that connects to another one's database
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    aurora.install()
+    version = Version(now() - 5_000, 0, REGIONS[2])
+    change = change_of(aurora.dataset.name, 1, Write(version, Context().including(version), deletes=False))
+    aurora.region = REGIONS[1]
+    # when
+    (body,) = pack(aurora.dataset, REGIONS[2], [change])
+    report = aurora.applying().run([Received("1", "", body, 1, now())], lambda: PLENTY)
+    # then: the message comes again
+    assert [type(error) for error in report.failed.values()] == [InvalidSettings]
+    assert (aurora.ask("SELECT * FROM t"), aurora.parking.parcels) == ([], [])
 
 
 def replace_timestamp(version: Version, timestamp: int) -> Version:

@@ -13,7 +13,7 @@ import pytest
 from distributary.adapters.aurora import install
 from distributary.adapters.aurora.change_log import KEPT
 from distributary.adapters.aurora.positions import parse_lsn
-from distributary.domain.errors import NotInstalled, SlotLost, Unavailable
+from distributary.domain.errors import InvalidSettings, NotInstalled, SlotLost, Unavailable
 from distributary.domain.facts import LogReport
 from distributary.domain.message import unpack
 from distributary.services.capture_log import RESERVE
@@ -300,3 +300,17 @@ def _raising(error: Exception) -> Any:
         raise error
 
     return refuse
+
+
+def test_the_database_of_another_region_is_not_read(prepared: Site) -> None:
+    # given: a function of a region that connects to another one's database
+    prepared.write("INSERT INTO t VALUES (1, 1)")
+    home, prepared.region = prepared.region, PEER
+    # when
+    (refused,) = prepared.capturing().run(lambda: PLENTY)
+    prepared.close_sessions()
+    # then: the region's own function finds all there
+    prepared.region = home
+    prepared.capture()
+    assert isinstance(refused.failure, InvalidSettings)
+    assert arrived(prepared) == [1]

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from distributary.adapters.aurora.catalog import KnownTables
 from distributary.adapters.aurora.dependents import PostgresDependents
+from distributary.adapters.aurora.known_tables import KnownTables
 from distributary.domain.hanging import Hanging
 from distributary.domain.policies import AttributePolicy, AttributeRule
 from distributary.domain.version import MICROSECONDS, Version
@@ -124,7 +124,7 @@ def test_a_deletion_whose_key_fits_no_row_here_keeps_no_other_from_being_told_of
     home.install()
     home.write("INSERT INTO p VALUES (1), (2)", "INSERT INTO c VALUES (1, 1)")
     session = home.session()
-    dependents = PostgresDependents(session, KnownTables(session, home.dataset.tables))
+    dependents = PostgresDependents(session, KnownTables(session, home.dataset, home.region))
     keys = [{"id": {"S": "one"}}, {"id": {"S": "1"}}, {"other": {"S": "1"}}, {"id": {"S": "2"}}]
 
     # when

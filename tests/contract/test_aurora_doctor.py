@@ -16,7 +16,7 @@ pytestmark = BOTH_WAYS
 
 def found(site: Site) -> dict[tuple[str, str], Finding]:
     """The findings by subject and severity; there is one of each in these tests."""
-    return {(each.subject, each.severity.value): each for each in examine(site.session(), site.dataset)}
+    return {(each.subject, each.severity.value): each for each in examine(site.session(), site.dataset, site.region)}
 
 
 def test_a_healthy_database_has_no_findings(aurora: Site) -> None:
@@ -27,6 +27,18 @@ def test_a_healthy_database_has_no_findings(aurora: Site) -> None:
 
 def test_a_database_that_was_not_prepared_is_broken(aurora: Site) -> None:
     assert found(aurora)[("distributary", "broken")].remedy == "run `distributary aurora install`"
+
+
+def test_the_database_of_another_region_is_broken(aurora: Site) -> None:
+    # given
+    aurora.write("CREATE TABLE t (id int PRIMARY KEY)")
+    aurora.install()
+    # when
+    aurora.region = "eu-west-1"
+    # then
+    (told,) = found(aurora).values()
+    assert (told.severity, told.subject) == (Severity.BROKEN, "distributary")
+    assert "in us-east-1, not for" in told.problem
 
 
 def test_a_table_without_a_key_is_broken(aurora: Site) -> None:

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from distributary.adapters.aurora import ddl, install
-from distributary.adapters.aurora.catalog import ColumnInfo, KnownTables, Table
+from distributary.adapters.aurora.catalog import ColumnInfo, Table
 from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
-from distributary.adapters.aurora.doctor import Severity, examine
+from distributary.adapters.aurora.doctor import Finding, Severity, examine
+from distributary.adapters.aurora.known_tables import KnownTables
 from distributary.adapters.aurora.names import TableName, table_name
 from distributary.adapters.aurora.replica import PostgresReplica
 from distributary.domain.block import Block, blocks_of
@@ -29,6 +30,11 @@ from tests.contract.aurora_sites import BOTH_WAYS, Site, held, now, writes_of
 
 TABLE = '"public"."t"'
 HERE, THERE = "us-east-1", "eu-west-1"
+
+
+def findings(site: Site) -> list[Finding]:
+    """What the doctor says."""
+    return examine(site.session(), site.dataset, site.region)
 
 
 def with_rules(site: Site, **rules: str) -> None:
@@ -101,7 +107,7 @@ def test_a_change_of_policies_is_carried_out_by_another_install(aurora: Site) ->
     aurora.write("INSERT INTO t VALUES (1, 1, 1)")
     # when: one policy, then another
     with_rules(aurora, n="counter")
-    assert any("policy" in each.problem for each in examine(aurora.session(), aurora.dataset))
+    assert any("policy" in each.problem for each in findings(aurora))
     assert aurora.install() == ['table "public"."t"']
     aurora.write("UPDATE t SET n = n + 2")
     with_rules(aurora, n="counter", m="max")
@@ -176,7 +182,7 @@ def test_what_a_trigger_cannot_keep_is_refused_with_the_remedy(
     with_rules(aurora, **rules)
     with pytest.raises(NotInstalled, match=problem):
         aurora.install()
-    told = [each for each in examine(aurora.session(), aurora.dataset) if each.subject.startswith("public.t.")]
+    told = [each for each in findings(aurora) if each.subject.startswith("public.t.")]
     assert [each.severity for each in told] == [Severity.BROKEN]
 
 
@@ -184,7 +190,7 @@ def test_a_rule_for_a_table_that_is_not_there_yet_is_a_risk_until_it_is_and_is_i
     # given: a database whose tables are made later
     with_rules(aurora, v="counter")
     aurora.install()
-    (told,) = [each for each in examine(aurora.session(), aurora.dataset) if each.subject == "public.t.v"]
+    (told,) = [each for each in findings(aurora) if each.subject == "public.t.v"]
     assert (told.severity, told.problem) == (Severity.RISK, "is of a table that is not there")
     # when: the table is there, and install runs again
     aurora.write("CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL)")
@@ -192,7 +198,7 @@ def test_a_rule_for_a_table_that_is_not_there_yet_is_a_risk_until_it_is_and_is_i
     # then: its writes keep a state
     aurora.write("INSERT INTO t VALUES (1, 5)")
     assert documents(aurora)
-    assert [each for each in examine(aurora.session(), aurora.dataset) if each.subject == "public.t.v"] == []
+    assert [each for each in findings(aurora) if each.subject == "public.t.v"] == []
 
 
 @pytest.mark.parametrize(
@@ -225,7 +231,7 @@ def test_columns_that_may_be_null_are_a_risk(aurora: Site) -> None:
     aurora.write("CREATE TABLE t (id int PRIMARY KEY, n int)")
     with_rules(aurora, n="counter")
     aurora.install()
-    (finding,) = examine(aurora.session(), aurora.dataset)
+    (finding,) = findings(aurora)
     assert (finding.severity, finding.subject) == (Severity.RISK, TABLE)
     assert finding.problem.startswith("n may be NULL")
 
@@ -479,7 +485,7 @@ def test_nothing_is_merged_until_the_column_for_states_is_there(aurora: Site) ->
     aurora.write("INSERT INTO t VALUES (1, 1)")
     (change,) = shipped(aurora)
     (block,) = blocks_of([change])
-    known = KnownTables(aurora.session(), aurora.dataset.tables)
+    known = KnownTables(aurora.session(), aurora.dataset, aurora.region)
     replica = PostgresReplica(aurora.session(), table_name(TABLE), known, stateful=True)
     with pytest.raises(SchemaDiffers, match="no column replication_state: run `distributary aurora install`"):
         replica.look([change.key])
@@ -500,7 +506,7 @@ def test_capture_sees_that_a_table_keeps_states_now(aurora: Site) -> None:
     aurora.write("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL)")
     aurora.install()
     aurora.write("INSERT INTO t VALUES (1, 1)")
-    known = KnownTables(aurora.direct(), aurora.dataset.tables)
+    known = KnownTables(aurora.direct(), aurora.dataset, aurora.region)
     identity = Identity(aurora.dataset.name, aurora.region, install.slot_of(aurora.dataset.name))
     log = PostgresChangeLog(aurora.direct(), aurora.direct(), identity, known, now)
     held(log)

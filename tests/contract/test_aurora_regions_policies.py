@@ -10,7 +10,7 @@ from random import Random
 import psycopg
 import pytest
 
-from distributary.adapters.aurora.catalog import KnownTables
+from distributary.adapters.aurora.known_tables import KnownTables
 from distributary.adapters.aurora.names import TableName
 from distributary.domain.errors import PoliciesAhead, TriggersBehind
 from distributary.domain.policies import AttributePolicy, AttributeRule, Handed, Policy
@@ -232,4 +232,6 @@ def test_the_catalogue_tells_whose_policies_triggers_keep(regions: Sites, genera
     # when
     home.install()
     # then
-    assert KnownTables(home.session(), home.dataset.tables)(TableName("public", "t"), False).generation == generation
+    assert (
+        KnownTables(home.session(), home.dataset, home.region)(TableName("public", "t"), False).generation == generation
+    )

@@ -9,7 +9,8 @@ from cli import restoring
 from cli.main import app
 from distributary import wiring, wiring_journal
 from distributary.adapters.aurora import install, ordinary_writes
-from distributary.adapters.aurora.catalog import KnownTables, Table
+from distributary.adapters.aurora.catalog import Table
+from distributary.adapters.aurora.known_tables import KnownTables
 from distributary.adapters.aurora.names import TableName
 from distributary.adapters.memory.journal import MemoryJournal
 from distributary.domain.conflict import Conflict, Resolution, Side
@@ -35,7 +36,7 @@ def table(aurora: Site) -> Table:
     )
     session = aurora.direct()
     install.carry_out(session, install.plan(session, aurora.dataset, aurora.region))
-    return KnownTables(session, aurora.dataset.tables)(NAME, False)
+    return KnownTables(session, aurora.dataset, aurora.region)(NAME, False)
 
 
 def row(site: Site) -> tuple[object, ...] | None:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 
 from distributary import wiring
-from distributary.adapters.aurora.catalog import KnownTables
 from distributary.adapters.aurora.change_log import Identity, PostgresChangeLog
 from distributary.adapters.aurora.clashes import PostgresClashes
 from distributary.adapters.aurora.data_api_session import DataApiSession
 from distributary.adapters.aurora.dependents import PostgresDependents
 from distributary.adapters.aurora.install import slot_of
+from distributary.adapters.aurora.known_tables import KnownTables
 from distributary.adapters.aurora.replicas import PostgresReplicas
 from distributary.adapters.aurora.session import Session, StreamingSession
 from distributary.adapters.events import EventBridgeAnnouncements
@@ -63,7 +63,7 @@ def capture_log() -> CaptureLog:
     look_for_cycles_seldom()
     told = wiring.settings()
     session = _session(WRITING)
-    known = KnownTables(session, told.dataset.tables)
+    known = KnownTables(session, told.dataset, told.region)
     replicas = PostgresReplicas(session, known)
     identity = Identity(told.dataset.name, told.region, slot_of(told.dataset.name))
     events: EventBridgeClient = wiring.client("events", told.region, wiring.QUEUE)
@@ -92,7 +92,7 @@ def apply() -> Apply:
     look_for_cycles_seldom()
     told = wiring.settings()
     session = _over_http(told.database, told.region, WRITING) if told.database.over_http else _session(WRITING)
-    known = KnownTables(session, told.dataset.tables)
+    known = KnownTables(session, told.dataset, told.region)
     replicas = PostgresReplicas(session, known, told.dataset)
     return Apply(
         dataset=told.dataset,

@@ -223,7 +223,10 @@ class InvalidSettings(Misconfigured):
 class AccessDenied(Misconfigured):
     """The role of the function lacks a permission."""
 
-    hint = "Compare the role with template.yaml; for attached tables check their resource policies and keys."
+    hint = (
+        "Compare the role with template.yaml; for attached tables check their resource policies and keys; what a "
+        "database's role lacks, `distributary aurora install` tells."
+    )
 
 
 class MissingResource(Misconfigured):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from distributary.adapters.aurora.names import TableName, quoted
 from distributary.adapters.aurora.session import Session
-from distributary.domain.errors import InvalidSettings, ItemTooLarge, UnknownTable
+from distributary.domain.errors import InvalidSettings, ItemTooLarge
 from distributary.domain.image import OWN_ATTRIBUTES, STAMP_ATTRIBUTE, STATE_ATTRIBUTE
 
 SCHEMA = "distributary"
@@ -146,26 +146,6 @@ def _table(name: TableName, told: dict[str, list[list[object]] | None]) -> Table
         stateful=any(column.name == STATE_ATTRIBUTE for column in columns),
         generation=int(str(told["generation"] or 1)),
     )
-
-
-class KnownTables:
-    """The tables of a dataset as they were when last looked up. patterns: as in replication.toml."""
-
-    def __init__(self, session: Session, patterns: Sequence[str]) -> None:
-        self._session, self._patterns = session, patterns
-        self._known: dict[TableName, Table] = {}
-
-    def __call__(self, name: TableName, refresh: bool) -> Table:
-        """The table; raises UnknownTable where it is not replicated here, or not yet. refresh: look it up anew."""
-        table = self._known.get(name)
-        if table is None or refresh:
-            self._known = {
-                each.name: each for each in tables(self._session, self._patterns) if each.stamped and each.key
-            }
-            table = self._known.get(name)
-        if table is None:
-            raise UnknownTable(f"{name.text()} is not there, or not prepared for replication")
-        return table
 
 
 def key_text_sql(table: Table, alias: str) -> str:

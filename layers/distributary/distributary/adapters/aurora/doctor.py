@@ -10,9 +10,11 @@ from distributary.adapters.aurora import ddl
 from distributary.adapters.aurora.catalog import ALTERED, SCHEMA, Table, tables
 from distributary.adapters.aurora.install import slot_of
 from distributary.adapters.aurora.policy_checks import may_be_null, unfit_rules
+from distributary.adapters.aurora.preconditions import check_identity
 from distributary.adapters.aurora.session import Session
 from distributary.adapters.aurora.table_checks import CHECKS
 from distributary.domain.dataset import Dataset
+from distributary.domain.errors import InvalidSettings
 
 RETAINED_MUCH = 1 << 30
 """Bytes of log that a slot that is read keeps only for a moment."""
@@ -37,13 +39,13 @@ class Finding:
     remedy: str
 
 
-def examine(session: Session, dataset: Dataset) -> list[Finding]:
-    """All findings in one database, the broken ones first."""
+def examine(session: Session, dataset: Dataset, region: str) -> list[Finding]:
+    """All findings in the database of a region, the broken ones first."""
     there = tables(session, dataset.tables)
     found = [
         *_parameters(session),
         *_rights(session),
-        *_installation(session, dataset),
+        *_installation(session, dataset, region),
         *_absent(dataset, there),
         *_policies(dataset, there),
         *_tables(session, there),
@@ -144,21 +146,31 @@ def _rights(session: Session) -> Iterator[Finding]:
         yield Finding(Severity.BROKEN, str(role), "may not create schemas", "GRANT CREATE ON DATABASE to it")
 
 
-def _installation(session: Session, dataset: Dataset) -> Iterator[Finding]:
+def _installation(session: Session, dataset: Dataset, region: str) -> Iterator[Finding]:
     install = "run `distributary aurora install`"
     if session.run("SELECT pg_catalog.to_regclass($1) IS NULL", f"{SCHEMA}.replica") == [(True,)]:
         yield Finding(Severity.BROKEN, SCHEMA, "the database is not prepared", install)
         return
+    try:
+        check_identity(session, dataset, region)
+    except InvalidSettings as wrong:
+        yield Finding(Severity.BROKEN, SCHEMA, str(wrong), "name the region's own database, here and in its stack")
+        return
     yield from _slot(session, slot_of(dataset.name))
+    yield from _taken_in(session, dataset, region, install)
+
+
+def _taken_in(session: Session, dataset: Dataset, region: str, install: str) -> Iterator[Finding]:
+    """Tables that are not, or not any more, as `install` makes them. install: the remedy."""
     for relation, same in session.run(ALTERED):
         if not same:
             yield Finding(Severity.BROKEN, str(relation), "was altered or dropped since it was taken in", install)
-    ((region, drift),) = session.run(f"SELECT region, max_clock_drift FROM {SCHEMA}.replica")
+    ((drift,),) = session.run(f"SELECT max_clock_drift FROM {SCHEMA}.replica")
     taken = {str(name): str(told) for name, told in session.run(f"SELECT relation, triggers FROM {SCHEMA}.relations")}
     for table in tables(session, dataset.tables):
         if table.key and table.name.text() not in taken:
             yield Finding(Severity.BROKEN, table.name.text(), "is not replicated yet", install)
-        elif table.key and taken[table.name.text()] != _wanted(table, str(region), int(drift), dataset):
+        elif table.key and taken[table.name.text()] != _wanted(table, region, int(drift), dataset):
             problem = "has triggers of another release, key or policy"
             yield Finding(Severity.BROKEN, table.name.text(), problem, install)
     for relation, name in session.run(_DISABLED):

@@ -17,9 +17,9 @@ def check_identity(session: Session, dataset: Dataset, region: str) -> None:
     """A database that is prepared is so for this dataset and region; raises InvalidSettings."""
     for known_dataset, known_region in session.run(f"SELECT dataset, region FROM {SCHEMA}.replica"):
         if (known_dataset, known_region) != (dataset.name, region):
-            raise InvalidSettings(
-                f"the database is prepared for {known_dataset} in {known_region}; uninstall that first"
-            )
+            found, wanted = f"{known_dataset} in {known_region}", f"{dataset.name} in {region}"
+            remedy = "connect to that one's, or uninstall here first"
+            raise InvalidSettings(f"the database is prepared for {found}, not for {wanted}: {remedy}")
 
 
 def check_dataset(session: Session, dataset: Dataset) -> None:

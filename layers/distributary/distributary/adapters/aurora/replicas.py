@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributary.adapters.aurora.catalog import KnownTables
+from distributary.adapters.aurora.known_tables import KnownTables
 from distributary.adapters.aurora.names import table_name
 from distributary.adapters.aurora.replica import PostgresReplica
 from distributary.adapters.aurora.session import Session
