@@ -223,10 +223,7 @@ class InvalidSettings(Misconfigured):
 class AccessDenied(Misconfigured):
     """The role of the function lacks a permission."""
 
-    hint = (
-        "Compare the role with template.yaml; for attached tables check their resource policies and keys; what a "
-        "database's role lacks, `distributary aurora install` tells."
-    )
+    hint = "Compare the role with template.yaml, tables' policies and keys; for databases run `aurora install`."
 
 
 class MissingResource(Misconfigured):
