@@ -81,9 +81,10 @@ def test_rows_of_later_policies_are_left_to_those_who_know_that_they_have_to_wai
 
 
 def test_what_is_left_comes_back_with_its_message() -> None:
-    left, report = merge(Rows(left=(1, 2)), [put_of("a"), put_of("b")], [put_of("c"), put_of("d")])
-    assert left == [(0, put_of("b")), (1, put_of("c"))]
-    assert (report.homes, len(report.lags)) == ({PEER: 2}, 2)
+    b, c = put_of("b", at=NOW - SECOND), put_of("c", at=NOW - SECOND)
+    left, report = merge(Rows(left=(1, 2)), [put_of("a"), b], [c, put_of("d")])
+    assert left == [(0, b), (1, c)]
+    assert (report.homes, report.lags) == ({PEER: 2}, [SECOND, SECOND])
 
 
 def test_of_a_row_that_came_twice_the_later_state_is_merged() -> None:

@@ -10,6 +10,8 @@ from distributary.domain.image import STAMP_ATTRIBUTE, Image
 from distributary.domain.row import Row
 from distributary.domain.stamp import (
     Stamp,
+    Writer,
+    is_by_replication,
     is_link_made_in,
     link_of_insert,
     link_to,
@@ -107,6 +109,11 @@ def test_a_text_that_we_cannot_have_written_is_no_stamp(text: str) -> None:
 def test_a_text_that_we_cannot_have_written_is_no_version(text: str) -> None:
     with pytest.raises(MalformedStamp):
         parse_version(text)
+
+
+@given(strategies.stamps())
+def test_a_stamp_tells_whether_replication_wrote_it(stamp: Stamp) -> None:
+    assert is_by_replication(stamp.text()) == (stamp.writer is not Writer.APPLICATION)
 
 
 @pytest.mark.parametrize(
