@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from distributary.domain.policies import Policy
@@ -85,6 +85,7 @@ def player(aurora: Site, request: pytest.FixtureRequest) -> Player:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
+@example([("insert", 0, {"bag": '{"b": 1}'}), ("arrive", 0, {"bag": '{"a": 1}'})])
 def test_a_row_has_the_state_that_the_rules_say(
     player: Player, steps: list[tuple[str, int, dict[str, str | None]]]
 ) -> None:

@@ -77,17 +77,18 @@ def test_what_is_no_row_of_the_table_is_refused(aurora: Site, table: Table, imag
 def test_a_lost_state_is_restored_by_the_command(
     aurora: Site, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    region = aurora.region
+    region, dataset = aurora.region, aurora.dataset.name
     lost = Side(Version(1, 1, "eu-west-1"), NOTHING_SEEN, IMAGE)
     stays = Side(Version(2, 1, region), NOTHING_SEEN, None)
-    made = Conflict("shop", NAME.text(), KEY, lost, stays, "last_writer_wins", Resolution.KEPT, region, wiring.clock())
-    journal = MemoryJournal("shop")
+    made = Conflict(dataset, NAME.text(), KEY, lost, stays, "last_writer_wins", Resolution.KEPT, region, wiring.clock())
+    journal = MemoryJournal(dataset)
     assert journal.record([made]) == 0
     monkeypatch.setattr(wiring_journal, "deployed", lambda *_: {})
     monkeypatch.setattr(wiring_journal, "recorded", lambda *_: journal)
     file = tmp_path_factory.mktemp("shop") / "replication.toml"
-    file.write_text('[datasets.shop]\nengine = "aurora"\nreplicas = ["us-east-1", "eu-west-1"]\n', encoding="utf-8")
-    options = ["--dataset", "shop", "--region", region, "--replication", str(file)]
+    told = f'[datasets.{dataset}]\nengine = "aurora"\nreplicas = ["us-east-1", "eu-west-1"]\n'
+    file.write_text(told, encoding="utf-8")
+    options = ["--dataset", dataset, "--region", region, "--replication", str(file)]
     listed = CliRunner().invoke(app, ["conflicts", "list", "--table", 'public.odd "orders"', "--json", *options])
     assert id_of(made) in listed.output
     found = CliRunner().invoke(
