@@ -28,6 +28,7 @@ from distributary.adapters.aurora.plain_rows import Place, PlainRows, is_documen
 from distributary.adapters.aurora.positions import format_lsn
 from distributary.adapters.aurora.refused import SAID, refused
 from distributary.adapters.aurora.told_rows import Texts, key_is_new, texts_of, told_key
+from distributary.adapters.aurora.tombstone_keys import TombstoneKeys
 from distributary.domain.alert import Alert, AlertKind
 from distributary.domain.change import Change
 from distributary.domain.errors import MalformedStamp, UnknownTable
@@ -70,13 +71,15 @@ class Assembler:
     _writes: list[Logged] = field(default_factory=list)
     _blocks: list[LoggedBlock] = field(default_factory=list)
     _arrived: dict[tuple[TableName, tuple[str, ...]], Arrivals] = field(default_factory=dict)
-    _untold: set[tuple[TableName, int]] = field(default_factory=set)
-    """Whose tombstones have no key that the catalogue knows: to ask it takes a look at all tables."""
+    _keys: TombstoneKeys = field(init=False)
     _overtaken: int = 0
     _alerts: list[Alert] = field(default_factory=list)
     _refused: list[Refused] = field(default_factory=list)
     _echoes: int = 0
     _end: int | None = None
+
+    def __post_init__(self) -> None:
+        self._keys = TombstoneKeys(self.table_of)
 
     def take(self, messages: Iterable[bytes]) -> None:
         """Collect what the messages tell; raises MalformedStream."""
@@ -198,23 +201,9 @@ class Assembler:
 
     def _deletion(self, texts: Texts, stamp: str) -> None:
         name, values = table_name(str(texts["relation"])), json.loads(str(texts["key"]))
-        change = self._change(name, self._key(name, values), None, stamp, texts)
+        change = self._change(name, self._keys.key(name, values), None, stamp, texts)
         if change is not None:
             self._writes.append(Logged(change, stamp))
-
-    def _key(self, name: TableName, values: list[str]) -> Image | None:
-        """The key that a tombstone has the values of; none where the catalogue does not tell its columns any more."""
-        if (name, len(values)) in self._untold:
-            return None
-        try:
-            names = self.table_of(name, False).key
-            names = names if len(names) == len(values) else self.table_of(name, True).key
-        except UnknownTable:  # dropped since
-            names = ()
-        if len(names) == len(values):
-            return {column: {"S": text} for column, text in zip(names, values, strict=True)}
-        self._untold.add((name, len(values)))
-        return None
 
     def _state(self, known: _Known, message: Insert | Update, texts: Texts, old: Texts, stamp: str) -> None:
         name, key = known.name, known.key or ()
