@@ -2,7 +2,8 @@
 
 Both replicate the same tables between two servers of PostgreSQL 18 on this machine, one after the other. What is
 written waits in both cases: the clock runs from the moment when replication is let loose until the last row is there.
-Ours is two processes, as in two regions: one reads the slot, one applies; their queue is a pipe.
+Ours is processes of two regions, with a pipe for their queue: one reads the slot, and two apply, as a queue calls some
+functions at once.
 """
 
 import multiprocessing
@@ -32,6 +33,7 @@ VERSION = 18
 ROWS = 120_000
 HOT = 1_000
 APPLIERS = 2
+"""Processes that apply; the template lets a queue call up to 50 functions at once."""
 ROUNDS = 3
 PGBENCH_SECONDS = 6
 TPCB_SECONDS = 60
@@ -122,11 +124,10 @@ def _ours(one: str, other: str, before: str | None, writes: str) -> float:
 
 @contextmanager
 def _pipeline(source: Site, target: Site) -> Iterator[None]:
-    """Both processes at work, forked so that their code is loaded already, as a warm function's is."""
+    """All processes at work, forked so that their code is loaded already, as a warm function's is."""
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    plain = [(each.address, each.region, each.dataset) for each in (source, target)]
-    source_at, target_at = plain
+    source_at, target_at = ((each.address, each.region, each.dataset) for each in (source, target))
     places = [(_capture, source_at), *[(_apply, target_at)] * APPLIERS]
     workers = [context.Process(target=work, args=(*place, queue)) for work, place in places]
     for worker in workers:

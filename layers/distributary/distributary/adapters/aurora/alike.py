@@ -37,8 +37,13 @@ def columns_of(messages: Sequence[bytes], width: int) -> Sequence[Raw] | None:
         columns = columns_together(messages, present) if present is not None else None
         if columns is not None:
             return columns
-    rows = [values_of(each, width) for each in messages]
-    return list(zip(*(row for row in rows if row is not None), strict=True)) if None not in rows else None
+    rows = list[list[bytes | None]]()
+    for each in messages:
+        row = values_of(each, width)
+        if row is None:
+            return None
+        rows.append(row)
+    return list(zip(*rows, strict=True))
 
 
 def _present(messages: Sequence[bytes], width: int) -> tuple[bool, ...] | None:

@@ -63,9 +63,7 @@ class PlainRows:
     """The last states of rows of a table that were written in `region`, and what was told of echoes."""
 
     dataset: str
-    table: str
     region: str
-    key: tuple[str, ...]
     layout: _Layout
     arrived: Arrivals
     echoes: int = 0
@@ -90,7 +88,7 @@ class PlainRows:
         state = names.index(STATE_ATTRIBUTE) if STATE_ATTRIBUTE in names else None
         heads = tuple(_HEAD.pack(kind, relation.oid, _NEW, len(names)) for kind in (_INSERT, _UPDATE))
         layout = _Layout(len(names), heads, columns, tuple(map(names.index, key)), names.index(STAMP_ATTRIBUTE), state)
-        return PlainRows(dataset, arrived.table, region, key, layout, arrived)
+        return PlainRows(dataset, region, layout, arrived)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -147,7 +145,7 @@ class PlainRows:
         columns = list(zip(*values, strict=True))
         states = _texts(columns[layout.state]) if layout.state is not None else []
         block = Block(
-            self.dataset, self.table, self.region, self.key,
+            self.dataset, self.arrived.table, self.region, self.arrived.key,
             {name: _texts(columns[at]) for at, name in layout.columns},
             [self._stamps[raw] for raw in columns[layout.stamp]], positions(places), now,
             states=states if any(text is not None for text in states) else None,

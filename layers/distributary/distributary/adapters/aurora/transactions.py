@@ -139,12 +139,13 @@ class Assembler:
 
     def _gather(self, known: _Known) -> None:
         """Take over the rows that were collected of a table."""
-        if known.rows is not None:
-            self._echoes += known.rows.echoes
-            known.rows.echoes = 0
-        if known.rows is not None and len(known.rows):
-            self._overtaken += known.rows.overtaken
-            self._blocks.append(known.rows.gather(self.now))
+        rows = known.rows
+        if rows is None:
+            return
+        self._echoes, rows.echoes = self._echoes + rows.echoes, 0
+        if len(rows):
+            self._overtaken += rows.overtaken
+            self._blocks.append(rows.gather(self.now))
 
     def _arrivals(self, name: TableName, key: tuple[str, ...]) -> Arrivals:
         """Where inserts of replication are noted; the table may be made anew, with another key."""
